@@ -1,0 +1,5 @@
+import sys
+
+from hubel.cli import main
+
+sys.exit(main())

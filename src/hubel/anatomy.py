@@ -1,0 +1,200 @@
+"""The walk over a network: what every layer gives, learns, costs and sees, in exact integers, before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hubel.errors import HubelError, ShapeError, placed
+from hubel.joints import Concat, Expression, Head, Shape, Sum, chained
+from hubel.layers import FC, RBF, Flatten, GlobalAvgPool, Layer
+from hubel.windows import Window
+
+BYTES = 4
+"""Of one float32 value."""
+
+
+class Axis(NamedTuple):
+    """What the units on one axis see of the input.
+
+    size: inputs that one unit sees. start: the first input of unit 0, negative in padding. jump: inputs between the
+    starts of neighbours; None where there is one unit only, or where branches with different jumps meet (`aligned` False).
+    """
+
+    size: int
+    jump: int | None
+    start: int
+    aligned: bool = True
+
+    def through(self, window: Window) -> Axis:
+        """The field behind a window."""
+        if self.jump is None:
+            return self
+        return Axis(
+            self.size + (window.span - 1) * self.jump, self.jump * window.stride, self.start - window.before * self.jump, self.aligned
+        )
+
+    def whole(self, units: int) -> Axis:
+        """The field of one unit that reads all `units` of the axis."""
+        return self if self.jump is None else Axis(self.size + (units - 1) * self.jump, None, self.start, self.aligned)
+
+
+def hull(fields: list[Axis]) -> Axis:
+    """The union of what several branches see."""
+    start = min(field.start for field in fields)
+    aligned = all(field.aligned for field in fields) and len({field.jump for field in fields}) == 1
+    return Axis(max(field.start + field.size for field in fields) - start, fields[0].jump if aligned else None, start, aligned)
+
+
+class Field(NamedTuple):
+    """The receptive field, height first."""
+
+    down: Axis
+    across: Axis
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer, or the join of branches, at its place in a network. Counts are for the whole batch; parameters are not."""
+
+    path: str
+    part: Expression
+    input: Shape
+    output: Shape
+    weights: int
+    biases: int
+    macs: int
+    connections: int
+    activation_bytes: int
+    field: Field
+    in_head: bool
+
+    @property
+    def parameters(self) -> int:
+        return self.weights + self.biases
+
+    @property
+    def aligned(self) -> bool:
+        """Whether neighbours' fields are evenly spaced: not so where branches of different strides meet."""
+        return self.field.down.aligned and self.field.across.aligned
+
+    @property
+    def layer(self) -> str:
+        """What stands there: a layer's own text, or the joint's name."""
+        return repr(self.part) if isinstance(self.part, Layer) else type(self.part).__name__
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A network sized for one input shape and batch: a row a layer, in the order of computation, and the totals."""
+
+    net: Expression
+    input: Shape
+    batch: int
+    rows: tuple[Row, ...]
+
+    @property
+    def output(self) -> Shape:
+        return self.net.output(self.input)
+
+    @property
+    def parameters(self) -> int:
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def weights(self) -> int:
+        return sum(row.weights for row in self.rows)
+
+    @property
+    def biases(self) -> int:
+        return sum(row.biases for row in self.rows)
+
+    @property
+    def macs(self) -> int:
+        return sum(row.macs for row in self.rows)
+
+    @property
+    def connections(self) -> int:
+        return sum(row.connections for row in self.rows)
+
+    @property
+    def activation_bytes(self) -> int:
+        return sum(row.activation_bytes for row in self.rows)
+
+    @property
+    def field(self) -> Field:
+        """The receptive field of the output."""
+        return [row.field for row in self.rows if not row.in_head][-1]
+
+    def within(self, path: str) -> Anatomy:
+        """The part of the anatomy at `path` or below it. Raises HubelError where there is none."""
+        rows = tuple(row for row in self.rows if row.path == path or row.path.startswith(f"{path}."))
+        if not rows:
+            raise HubelError(f"There is no part {path!r} in this network.")
+        return Anatomy(self.net, self.input, self.batch, rows)
+
+
+def anatomy(net: Expression, input: Shape, batch: int = 1, heads: bool = False) -> Anatomy:
+    """Size a network for pictures of shape `input`, (C, H, W) or (N,); with `heads`, those of training too.
+
+    Raises ShapeError, with the path of the part, where the network cannot take what flows into it.
+    """
+    if not 1 <= len(input) <= 3 or len(input) == 2 or not all(type(side) is int and side > 0 for side in input):
+        raise ShapeError(f"the input is {input!r}; it must be (C, H, W) or (N,), positive whole numbers.")
+    if type(batch) is not int or batch < 1:
+        raise ShapeError(f"the batch is {batch!r}; it must be a positive whole number.")
+    whole = chained(net)
+    field = Field(Axis(1, 1, 0), Axis(1, 1, 0)) if len(input) == 3 else Field(Axis(1, None, 0), Axis(1, None, 0))
+    return Anatomy(whole, input, batch, tuple(row for row in _Walk(batch).rows(whole, input, field, ()) if heads or not row.in_head))
+
+
+@dataclass(frozen=True)
+class _Walk:
+    batch: int
+    in_head: bool = False
+
+    def rows(self, part: Expression, shape: Shape, field: Field, path: tuple[str, ...]) -> Iterator[Row]:
+        """Rows of everything inside `part`; the last one holds what leaves it."""
+        if isinstance(part, Layer):
+            yield self._row(part, shape, part.output(shape), _beyond(part, shape, field), path)
+        elif isinstance(part, Head):
+            if len(path) != 1:
+                raise ShapeError("a Head can only be a top-level stage of a network.")
+            with placed("0"):
+                yield from _Walk(self.batch, True).rows(part.net, shape, field, (*path, "0"))
+        elif isinstance(part, (Sum, Concat)):
+            ends = []
+            for name, branch in part.children():
+                with placed(name):
+                    inside = list(self.rows(branch, shape, field, (*path, name)))
+                yield from inside
+                ends.append(inside[-1])
+            met = Field(hull([end.field.down for end in ends]), hull([end.field.across for end in ends]))
+            yield self._row(part, shape, part.joined([end.output for end in ends]), met, path)
+        else:
+            for name, link in part.children():
+                with placed(name):
+                    inside = list(self.rows(link, shape, field, (*path, name)))
+                yield from inside
+                if not isinstance(link, Head):
+                    shape, field = inside[-1].output, inside[-1].field
+
+    def _row(self, part: Expression, shape: Shape, output: Shape, field: Field, path: tuple[str, ...]) -> Row:
+        size = 0 if isinstance(part, Layer) and part.view else math.prod(output) * BYTES * self.batch
+        counts = (
+            (part.weights(shape), part.biases(shape), part.macs(shape) * self.batch, part.connections(shape))
+            if isinstance(part, Layer)
+            else (0, 0, 0, 0)
+        )
+        return Row(".".join(path), part, shape, output, *counts, size, field, self.in_head)
+
+
+def _beyond(layer: Layer, shape: Shape, field: Field) -> Field:
+    windows = layer.windows()
+    if windows is not None:
+        return Field(field.down.through(windows[0]), field.across.through(windows[1]))
+    if isinstance(layer, (FC, RBF, Flatten, GlobalAvgPool)) and len(shape) == 3:
+        return Field(field.down.whole(shape[1]), field.across.whole(shape[2]))
+    return field

@@ -1,0 +1,41 @@
+"""The command line: one command a verb. A verb's room is imported when it runs; help needs none of them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import hubel
+from hubel.cli import predicting, sizing, training
+from hubel.errors import HubelError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every verb with its flags."""
+    top = argparse.ArgumentParser(prog="hubel", description="The classic convolutional networks: sized, trained, tested, used.")
+    top.add_argument("--version", action="version", version=f"hubel {hubel.__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for room in (sizing, training, predicting):
+        room.declare(verbs)
+    return top
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0, or 2 for a user's mistake, or 130 when interrupted."""
+    given = parser().parse_args(words)
+    try:
+        status: int = given.run(given)
+        sys.stdout.flush()
+        return status
+    except HubelError as error:
+        print(f"hubel: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("hubel: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has left; what follows would only complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

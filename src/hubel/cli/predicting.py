@@ -1,0 +1,2 @@
+def declare(verbs):
+    pass

@@ -1,0 +1,65 @@
+"""The one family of errors: each says what came, what was expected and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+
+class HubelError(Exception):
+    """A mistake that a user can mend. The command line prints it as a sentence, without a traceback."""
+
+
+class LayerError(HubelError):
+    """A layer or joint was given a value that it cannot have."""
+
+
+class ReadError(HubelError):
+    """A text is not an expression."""
+
+
+class PictureError(HubelError):
+    """A picture, or a set of them, cannot be used."""
+
+
+class ModelError(HubelError):
+    """A model file is damaged, or does not fit what it is asked to do."""
+
+
+class RunError(HubelError):
+    """A training run cannot start, go on, or has failed."""
+
+
+class ShapeError(HubelError):
+    """A part of a network cannot take what flows into it; `path` is the part's place, outermost stage first."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{'.'.join(self.path)}: {self.message}" if self.path else self.message
+
+
+@contextmanager
+def placed(name: str) -> Iterator[None]:
+    """Write `name` in front of the path of any ShapeError that leaves the block."""
+    try:
+        yield
+    except ShapeError as error:
+        error.path = (name, *error.path)
+        raise
+
+
+def choices(given: str, known: Iterable[str], noun: str) -> str:
+    """A sentence that `given` is no `noun`, with the nearest of the known ones, and all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"There is no {noun} {_shortened(given)!r}.{hint} There is: {', '.join(known)}."
+
+
+def _shortened(text: str, longest: int = 60) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."
