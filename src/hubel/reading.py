@@ -11,10 +11,9 @@ import tokenize
 from collections.abc import Callable
 from typing import Any
 
-from hubel import joints, layers
 from hubel.errors import HubelError, ReadError, choices
-from hubel.joints import Chain, Concat, Expression, Sum
-from hubel.layers import Layer
+from hubel.joints import Chain, Concat, Expression, Head, Sum
+from hubel.layers import LAYERS
 
 LONGEST = 200_000
 """Characters. The longest network of the casebook has about a twentieth of it."""
@@ -22,12 +21,7 @@ LONGEST = 200_000
 MOST_OPEN = 60
 """Brackets open at once; a deeper text cannot be a network (see joints.DEEPEST)."""
 
-MAKERS: dict[str, Callable[..., Expression]] = {
-    name: kind
-    for room in (joints, layers)
-    for name, kind in vars(room).items()
-    if isinstance(kind, type) and issubclass(kind, Expression) and not name.startswith("_") and kind not in (Expression, Layer)
-}
+MAKERS: dict[str, Callable[..., Expression]] = {kind.__name__: kind for kind in (Chain, Sum, Concat, Head, *LAYERS)}
 
 JOINING: dict[type[ast.operator], type[Chain | Sum | Concat]] = {ast.RShift: Chain, ast.Add: Sum, ast.BitOr: Concat}
 
