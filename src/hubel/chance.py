@@ -1,0 +1,52 @@
+"""Randomness that is counted, not consumed: every draw is a function of what it is for.
+
+So order and augmentation do not depend on batch size, workers, processes, or where a run was interrupted.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators": SplitMix64's increment and multipliers.
+GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+WORD = 1 << 64
+
+
+def key(*counts: int) -> int:
+    """One 64-bit number from several: equal counts give equal keys, any difference an unrelated one."""
+    state = 0
+    for count in counts:
+        state = (state ^ (count % WORD)) + GOLDEN
+        state = ((state ^ (state >> 30)) * FIRST) % WORD
+        state = ((state ^ (state >> 27)) * SECOND) % WORD
+        state ^= state >> 31
+    return state
+
+
+def uniform(indices: Tensor, *counts: int) -> Tensor:
+    """A float32 in [0, 1) for each of the int64 `indices`, a function of the index and `counts` alone, on any device."""
+    state = indices * _signed(GOLDEN) + _signed(key(*counts))
+    state = (state ^ _shifted(state, 30)) * _signed(FIRST)
+    state = (state ^ _shifted(state, 27)) * _signed(SECOND)
+    return _shifted(state ^ _shifted(state, 31), 40).to(torch.float32) * 2.0**-24
+
+
+def whole(indices: Tensor, least: int, most: int, *counts: int) -> Tensor:
+    """An int64 from `least` to `most`, both included, for each index."""
+    return least + (uniform(indices, *counts) * (most - least + 1)).to(torch.int64)
+
+
+def order(length: int, *counts: int) -> Tensor:
+    """The numbers 0 to length - 1 in a shuffled order, int64, on the CPU."""
+    return torch.randperm(length, generator=torch.Generator().manual_seed(key(*counts) >> 1))
+
+
+def _signed(word: int) -> int:
+    """The same 64 bits as torch's int64 reads them."""
+    return word - WORD if word >= WORD // 2 else word
+
+
+def _shifted(state: Tensor, bits: int) -> Tensor:
+    """A shift to the right that brings in zeros; torch's own repeats the sign."""
+    return (state >> bits) & ((1 << (64 - bits)) - 1)

@@ -1,0 +1,150 @@
+"""A trained network with all that it takes to use it: the model file alone predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from hubel import weights
+from hubel.build import build
+from hubel.errors import HubelError, ModelError, PictureError
+from hubel.joints import Expression, Shape
+from hubel.modules import Network
+from hubel.pictures.pixels import Bytes, Pixels, opened
+from hubel.reading import read
+
+FORMAT = 1
+"""Of what the file says. A later format has a higher number."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one picture: the class, its probability, and every class with its own, likeliest first."""
+
+    name: str
+    label: str
+    probability: float
+    ranked: tuple[tuple[str, float], ...]
+
+
+@dataclass
+class Model:
+    """A built network, its expression and input (C, H, W), classes in order, pixel policy, and the story of its training."""
+
+    net: Expression
+    input: Shape
+    classes: tuple[str, ...]
+    pixels: Pixels
+    network: Network
+    recipe: dict[str, Any]
+    data: dict[str, Any]
+    """The set it was trained on: name and fingerprint."""
+    results: dict[str, Any]
+
+    def save(self, path: str | Path) -> str:
+        """Write the model file, whole or not at all; its SHA-256."""
+        says = {
+            "format": FORMAT,
+            "net": repr(self.net),
+            "input": self.input,
+            "classes": self.classes,
+            "pixels": self.pixels.to_json(),
+            "recipe": self.recipe,
+            "data": self.data,
+            "results": self.results,
+        }
+        return weights.write(Path(path), self.network.state_dict(), says)
+
+    @torch.no_grad()
+    def scores(self, batch: Tensor) -> Tensor:
+        """Scores (N, outputs) of uint8 pictures (N, H, W, C)."""
+        self.network.eval()
+        return self.network(self.pixels.tensor(batch)).float()  # type: ignore[no-any-return]
+
+    def probabilities(self, batch: Tensor) -> Tensor:
+        """Probabilities (N, classes) of uint8 pictures (N, H, W, C); one score means the second of two classes."""
+        return probabilities(self.scores(batch))
+
+    def predict(self, picture: str | Path | Bytes | Image.Image) -> Prediction:
+        """What stands in a picture file, a PIL image, or a uint8 array (H, W) or (H, W, 3).
+
+        Raises PictureError, with the path and the reason, where it cannot be read.
+        """
+        return self.predict_all([picture])[0]
+
+    def predict_all(self, pictures: Sequence[str | Path | Bytes | Image.Image]) -> list[Prediction]:
+        """`predict` for many, a batch at a time."""
+        found: list[Prediction] = []
+        for start in range(0, len(pictures), 64):
+            some = pictures[start : start + 64]
+            batch = torch.from_numpy(np.stack([self._array(picture) for picture in some]))
+            for picture, row in zip(some, self.probabilities(batch).tolist()):
+                ranked = sorted(zip(self.classes, row), key=lambda entry: -entry[1])
+                name = str(picture) if isinstance(picture, (str, Path)) else ""
+                found.append(Prediction(name, *ranked[0], tuple(ranked)))
+        return found
+
+    def _array(self, picture: str | Path | Bytes | Image.Image) -> Bytes:
+        try:
+            if isinstance(picture, (str, Path)):
+                return self.pixels.array(opened(picture))
+            return self.pixels.array(_imaged(picture) if isinstance(picture, np.ndarray) else picture)
+        except PictureError as error:
+            raise PictureError(
+                f"{picture}: {error}." if isinstance(picture, (str, Path)) else f"The picture cannot be used: {error}."
+            ) from None
+
+
+def _imaged(array: Bytes) -> Image.Image:
+    grey, colour = array.ndim == 2, array.ndim == 3 and array.shape[2] == 3
+    if array.dtype != np.uint8 or not (grey or colour) or not array.size:
+        raise PictureError(
+            f"a {array.dtype} array of shape {array.shape} came, where uint8 of (height, width) or (height, width, 3) was expected"
+        )
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def probabilities(scores: Tensor) -> Tensor:
+    """Scores (N, outputs) to probabilities (N, classes)."""
+    if scores.shape[1] == 1:
+        second = scores.sigmoid()
+        return torch.cat([1 - second, second], 1)
+    return scores.softmax(1)
+
+
+def load(path: str | Path) -> Model:
+    """A model from its file. Raises ModelError, with the file's name, where it is damaged or says what cannot be."""
+    tensors, says = weights.read(Path(path))
+    try:
+        if says["format"] != FORMAT:
+            raise ModelError(
+                f"{path} has format {says['format']}; this version reads format {FORMAT}. Use the version that wrote it, or a newer one."
+            )
+        net, shape = read(says["net"]), tuple(says["input"])
+        network = build(net, shape)
+        _match(network.state_dict(), tensors, path)
+        network.load_state_dict(tensors)
+        pixels = Pixels.from_json(says["pixels"])
+        classes = tuple(map(str, says["classes"]))
+        return Model(
+            net, shape, classes, pixels, network.eval().to(memory_format=torch.channels_last), says["recipe"], says["data"], says["results"]
+        )  # type: ignore[call-overload]
+    except ModelError:
+        raise
+    except (HubelError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} says what cannot be: {type(error).__name__}: {error}") from None
+
+
+def _match(wanted: dict[str, Tensor], found: dict[str, Tensor], path: str | Path) -> None:
+    for name in sorted(wanted.keys() | found.keys()):
+        if name not in found or name not in wanted:
+            raise ModelError(f"{path}: the tensor {name!r} is {'missing' if name in wanted else 'more than the network has'}.")
+        if wanted[name].shape != found[name].shape:
+            raise ModelError(f"{path}: the tensor {name!r} is {tuple(found[name].shape)}; the network has {tuple(wanted[name].shape)}.")
