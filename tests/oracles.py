@@ -46,7 +46,8 @@ Weights = dict[str, np.ndarray]
 def taps(width: int, size: int, stride: int, before: int, after: int, dilation: int, ceil: bool) -> list[list[int]]:
     """The places that each unit of an axis reads, 0 being the first input: those below 0, or from `width` on, are padding.
 
-    With `ceil` one more window may stick out behind the padding, if it starts before the input's end; what sticks out is not there.
+    With `ceil`, where the last window leaves something unread, one more may stick out behind the padding if it starts before the
+    input's end; what sticks out is not there.
     """
     reads = []
     for start in range(-before, width + after, stride):
@@ -54,7 +55,7 @@ def taps(width: int, size: int, stride: int, before: int, after: int, dilation: 
         if window[-1] < width + after:
             reads.append(window)
         else:
-            if ceil and start < width:
+            if ceil and start < width and reads[-1][-1] < width + after - 1:
                 reads.append([place for place in window if place < width + after])
             break
     return reads

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from hubel.nets import NETS as NETS
     from hubel.pictures.sources import open_source as open_source
     from hubel.reading import read as read
-    from hubel.training.loop import train as train
     from hubel.training.recipe import Recipe as Recipe
+    from hubel.training.run import train as train
 
 __version__ = "0.1.0"
 
@@ -30,7 +30,7 @@ ROOMS = {
     "NETS": "nets",
     "open_source": "pictures.sources",
     "read": "reading",
-    "train": "training.loop",
+    "train": "training.run",
     "Recipe": "training.recipe",
 }
 """Where each public name lives. A room is imported when its first name is asked for, so that sizing a network loads no torch."""

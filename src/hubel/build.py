@@ -53,6 +53,9 @@ def build(net: Expression, input: Shape, initialisation: str = "he", seed: int =
     links = _links(chained(net), input)
     network = modules.Network(OrderedDict((name, _module(part, entering)) for name, part, entering in links))
     initialise(network, initialisation, seed)
+    for weight in network.parameters():
+        if weight.dim() == 4:  # maps and kernels with their channels last in memory: every convolution here runs faster so
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     return network
 
 

@@ -62,6 +62,13 @@ class Model:
         }
         return weights.write(Path(path), self.network.state_dict(), says)
 
+    def refuse_other_classes(self, classes: tuple[str, ...], name: str) -> None:
+        """Raise ModelError, with both lists, where a set's classes are not the model's."""
+        if classes != self.classes:
+            raise ModelError(
+                f"The model tells apart {', '.join(self.classes)}; {name} has {', '.join(classes)}. They must be the same, in the same order."
+            )
+
     @torch.no_grad()
     def scores(self, batch: Tensor) -> Tensor:
         """Scores (N, outputs) of uint8 pictures (N, H, W, C)."""
@@ -133,9 +140,7 @@ def load(path: str | Path) -> Model:
         network.load_state_dict(tensors)
         pixels = Pixels.from_json(says["pixels"])
         classes = tuple(map(str, says["classes"]))
-        return Model(
-            net, shape, classes, pixels, network.eval().to(memory_format=torch.channels_last), says["recipe"], says["data"], says["results"]
-        )  # type: ignore[call-overload]
+        return Model(net, shape, classes, pixels, network.eval(), says["recipe"], says["data"], says["results"])
     except ModelError:
         raise
     except (HubelError, KeyError, TypeError, ValueError) as error:

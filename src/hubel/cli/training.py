@@ -1,2 +1,153 @@
-def declare(verbs):
-    pass
+"""hubel train, test. The flags of train are the recipe's fields."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from hubel.cli.progress import Progress
+from hubel.cli.sizing import shape_of
+from hubel.cli.tables import as_json, as_table
+from hubel.training.recipe import Recipe, preset
+from hubel.training.records import Epoch, Finished, Record, Started, Step, Stopped
+
+KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
+
+
+def declare(verbs: Any) -> None:
+    train = verbs.add_parser("train", help="train a network on pictures; the same command goes on where it was stopped")
+    train.add_argument("net", help="a name that `hubel nets` lists, or an expression")
+    train.add_argument("data", help="a folder of class folders (or of train, validation and test), a folder of IDX files, or: digits")
+    train.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/NET-DATA)")
+    train.add_argument("--input", metavar="CxHxW", help="what pictures are resized to; a named network brings its own")
+    train.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
+    train.add_argument("--json", action="store_true", help="print the records as JSON lines")
+    group = train.add_argument_group("recipe", "What is not said is taken from the network's own recipe.")
+    for field in fields(Recipe):
+        flag, says = f"--{field.name.replace('_', '-')}", f"{field.metadata['says']} (default {field.default})"
+        if field.type == "bool":
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=says)
+        else:
+            choices = field.metadata["choices"] or None
+            group.add_argument(
+                flag, type=KINDS[str(field.type)], choices=choices, metavar=None if choices else "N", default=None, help=says
+            )
+    train.set_defaults(run=run_train)
+    test = verbs.add_parser("test", help="how good a model is on a test split: accuracy, confusion, a table by class")
+    test.add_argument("model", help="a model file")
+    test.add_argument("data", help="a set, as for train; its test split is read, or all of it where it is not divided")
+    test.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
+    test.add_argument("--json", action="store_true", help="print JSON")
+    test.set_defaults(run=run_test)
+
+
+def run_train(given: argparse.Namespace) -> int:
+    from hubel.pictures.sources import open_source
+    from hubel.training.run import train
+
+    said = {field.name: getattr(given, field.name) for field in fields(Recipe) if getattr(given, field.name) is not None}
+    recipe = replace(preset(given.net).recipe, **said)
+    source = open_source(given.data)
+    name = given.net if given.net.isidentifier() else "net"
+    out = given.out or f"runs/{name}-{source.name}"
+    shape = shape_of(given.input) if given.input else None
+    with Progress(shown=not given.json) as progress:
+        for record in train(given.net, source, recipe, out, shape, given.strict, progress.told):
+            if given.json:
+                _print_json(record)
+            else:
+                _print(record, progress, recipe.epochs)
+    return 0 if isinstance(record, Finished) else 130
+
+
+def _print_json(record: Record) -> None:
+    kind = type(record).__name__.lower()
+    if isinstance(record, Finished):
+        print(json.dumps({"record": kind, "path": str(record.path), "results": record.model.results}), flush=True)
+    elif not isinstance(record, Step):
+        print(json.dumps({"record": kind, **asdict(record)}, default=str), flush=True)
+
+
+def _print(record: Record, progress: Progress, epochs: int) -> None:
+    if isinstance(record, Step):
+        progress.step(record, epochs)
+    elif isinstance(record, Started):
+        _print_started(record, progress)
+    elif isinstance(record, Epoch):
+        train = f"train loss {record.train_loss:.4f}, accuracy {100 * record.train_accuracy:.2f}%"
+        validation = f"validation loss {record.validation_loss:.4f}, accuracy {100 * record.validation_accuracy:.2f}%"
+        best = " (best)" if record.best else ""
+        progress.say(
+            f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}  {train}; {validation}{best}; {record.images_per_second:,.0f} images/s"
+        )
+    elif isinstance(record, Stopped):
+        progress.say(f"Stopped in epoch {record.epoch} after step {record.step}; all is saved. The same command goes on from there.")
+    else:
+        _print_finished(record, progress)
+
+
+def _print_started(record: Started, progress: Progress) -> None:
+    for note in record.notes:
+        progress.say(f"note: {note}")
+    for refused in record.refused:
+        progress.say(f"left out: {refused.name}: {refused.reason}")
+    if record.refused:
+        progress.say(f"{len(record.refused)} pictures were left out; --strict stops at them instead.")
+    recipe = record.recipe
+    progress.say(
+        f"{record.parameters:,} parameters; {record.train:,} pictures to learn from, {record.validation:,} to validate on, {len(record.classes)} classes; "
+        f"{recipe.threads} thread{'s' if recipe.threads > 1 else ''}, {recipe.precision}"
+    )
+    if record.epoch or record.step:
+        progress.say(f"Going on in epoch {record.epoch + 1} after step {record.step}.")
+
+
+def _print_finished(record: Finished, progress: Progress) -> None:
+    results = record.model.results
+    progress.say(f"Best: epoch {results['epoch']}, validation accuracy {100 * results['validation_accuracy']:.2f}%")
+    progress.say(f"model: {record.path}")
+    if record.path:
+        progress.say(f"log:   {record.path.with_name('log.jsonl')}")
+
+
+def run_test(given: argparse.Namespace) -> int:
+    from hubel.evaluation import report, scored
+    from hubel.model import load
+    from hubel.pictures.loader import decoded
+    from hubel.pictures.sources import open_source
+
+    model, source = load(given.model), open_source(given.data)
+    model.refuse_other_classes(source.classes, source.name)
+    with Progress(shown=not given.json) as progress:
+        pictures = decoded(source.testing(), model.pixels, given.strict, lambda done, count: progress.told("decoding", done, count))
+        scores = scored(model.network, pictures, model.pixels, told=lambda done, count: progress.told("testing", done, count))
+    found = report(scores, pictures.labels, len(model.classes))
+    for refused in pictures.refused:
+        print(f"left out: {refused.name}: {refused.reason}", file=sys.stderr)
+    if pictures.fingerprint() == model.data.get("fingerprint"):
+        print("note: these are the very pictures that the model was trained on; this says nothing of new ones.", file=sys.stderr)
+    rows = [
+        {"class": name, "pictures": sum(found.confusion[i]), "recall": found.recall[i], "precision": found.precision[i]}
+        for i, name in enumerate(model.classes)
+    ]
+    if given.json:
+        summary = {
+            "data": source.name,
+            "pictures": found.count,
+            "left_out": len(pictures.refused),
+            "accuracy": found.accuracy,
+            "top5": found.top5,
+        }
+        as_json({**summary, "error": 1 - found.accuracy, "classes": rows, "confusion": found.confusion})
+        return 0
+    as_table(rows, ["class", "pictures", "recall", "precision"])
+    print()
+    names = [f"as {name}" for name in model.classes]
+    as_table([{"": name, **dict(zip(names, row))} for name, row in zip(model.classes, found.confusion)], ["", *names])
+    print()
+    top5 = "" if found.top5 is None else f", top-5 {100 * found.top5:.2f}%"
+    print(f"{source.name}: {found.count:,} pictures, accuracy {100 * found.accuracy:.2f}%, error {100 - 100 * found.accuracy:.2f}%{top5}")
+    return 0

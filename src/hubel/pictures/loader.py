@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,12 @@ class Pictures:
 
     def to(self, device: torch.device) -> Pictures:
         return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the decoded pixels and the labels."""
+        total = hashlib.sha256(self.labels.numpy().data)
+        total.update(self.pixels.numpy().data)
+        return total.hexdigest()
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each channel, of values from 0 to 1, over all pictures."""

@@ -1,0 +1,86 @@
+"""What a person sees of long work: a bar with rate and time left in a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hubel.training.loop import Step
+
+EVERY = 0.1
+"""Seconds between updates: drawing costs time that the work could use."""
+
+
+class Progress:
+    """A bar that appears with the first thing told, and goes away when all is done."""
+
+    def __init__(self, shown: bool = True) -> None:
+        self.shown = shown
+        self.bar: Any = None
+        self.task: Any = None
+        self.what = ""
+        self.updated = 0.0
+        self.images = self.started = 0.0
+
+    def __enter__(self) -> Progress:
+        if self.shown and sys.stdout.isatty():
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+            )
+            self.bar = Bar(*columns, transient=True, refresh_per_second=5)
+            self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def told(self, what: str, done: int, count: int) -> None:
+        """Work called `what` has come to `done` of `count`."""
+        if self.bar is None or (done < count and what == self.what and time.monotonic() - self.updated < EVERY):
+            return
+        if what != self.what:
+            self._begin(what)
+        self.bar.update(self.task, completed=done, total=count)
+        self.updated = time.monotonic()
+
+    def step(self, record: Step, epochs: int) -> None:
+        """Training took a step."""
+        if self.bar is None:
+            return
+        if self.what != "training":
+            self._begin("training")
+            self.images, self.started = 0.0, time.monotonic()
+        self.images += record.images
+        now = time.monotonic()
+        if now - self.updated >= EVERY:
+            rate = self.images / max(now - self.started, 1e-9)
+            done, total = (record.epoch - 1) * record.steps + record.step, epochs * record.steps
+            description = f"epoch {record.epoch}/{epochs}"
+            self.bar.update(self.task, completed=done, total=total, description=description, rate=f"{rate:,.0f} images/s")
+            self.updated = now
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        if not self.shown:
+            return
+        if self.bar is not None:
+            self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(line, flush=True)
+
+    def _begin(self, what: str) -> None:
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+        self.task = self.bar.add_task(what, total=None, rate="")
+        self.what = what

@@ -1,0 +1,74 @@
+"""How good a network is on labelled pictures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hubel.pictures.loader import Pictures
+from hubel.pictures.pixels import Pixels
+
+BATCH = 500
+
+
+def precise(precision: str, device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """Arithmetic in the precision of that name: "fp32" or "bf16"."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+
+
+@torch.no_grad()
+def scored(
+    network: nn.Module, pictures: Pictures, pixels: Pixels, precision: str = "fp32", told: Callable[[int, int], None] | None = None
+) -> Tensor:
+    """Scores (N, outputs) in float32 of every picture, in evaluation mode; the mode is put back. `told` hears (done, of how many)."""
+    was_training = network.training
+    network.eval()
+    parts = []
+    for start in range(0, len(pictures), BATCH):
+        with precise(precision, pictures.pixels.device):
+            parts.append(network(pixels.tensor(pictures.pixels[start : start + BATCH])).float())
+        if told is not None:
+            told(min(start + BATCH, len(pictures)), len(pictures))
+    network.train(was_training)
+    return torch.cat(parts)
+
+
+def predicted(scores: Tensor) -> Tensor:
+    """The class of each row of scores (N, outputs); one output means two classes, the second where it is positive."""
+    return (scores[:, 0] > 0).long() if scores.shape[1] == 1 else scores.argmax(1)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a test found. confusion[i][j]: pictures of class i that were taken for class j."""
+
+    count: int
+    accuracy: float
+    top5: float | None
+    """Share with the right class among the best five; None where there are fewer than ten classes."""
+    confusion: list[list[int]]
+
+    @property
+    def recall(self) -> list[float | None]:
+        """Of the pictures of each class, the share that was recognised; None where there are none."""
+        return [row[i] / sum(row) if sum(row) else None for i, row in enumerate(self.confusion)]
+
+    @property
+    def precision(self) -> list[float | None]:
+        """Of the pictures taken for each class, the share that were of it."""
+        columns = list(zip(*self.confusion))
+        return [column[i] / sum(column) if sum(column) else None for i, column in enumerate(columns)]
+
+
+def report(scores: Tensor, labels: Tensor, classes: int) -> Report:
+    """Compare scores with labels."""
+    guessed = predicted(scores)
+    confusion = torch.bincount(labels * classes + guessed, minlength=classes * classes).view(classes, classes)
+    top5 = None
+    if classes >= 10:
+        top5 = float((scores.topk(5, 1).indices == labels[:, None]).any(1).double().mean())
+    return Report(len(labels), float((guessed == labels).double().mean()), top5, confusion.tolist())

@@ -1,0 +1,1 @@
+"""Training: a recipe is a value, the loop is a visible generator, a run is a folder that can always go on."""

@@ -1,0 +1,82 @@
+"""A training state in a file, and back to the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hubel import weights
+from hubel.errors import ModelError, RunError
+from hubel.training.loop import State
+
+KEPT = 2
+"""How many checkpoints stay: the last, and one before it should the last be damaged."""
+
+
+def save(folder: Path, state: State) -> Path:
+    """Write the state, whole or not at all, and remove all but the last few."""
+    path = folder / f"checkpoint-{state.epoch:05d}-{state.step:07d}.safetensors"
+    says = {"epoch": state.epoch, "step": state.step, "best": state.best, "trained_seconds": state.trained_seconds}
+    weights.write(path, _tensors(state), says)
+    for old in _listed(folder)[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def resume(folder: Path, state: State) -> list[str]:
+    """Bring the state to the newest whole checkpoint of a folder, if there is one.
+
+    Gives a sentence for each damaged checkpoint that was passed over. Raises RunError where all of them are damaged.
+    """
+    damaged = []
+    for path in reversed(_listed(folder)):
+        try:
+            tensors, says = weights.read(path)
+        except ModelError as error:
+            damaged.append(str(error))
+            continue
+        _restore(state, tensors, says)
+        return damaged
+    if damaged:
+        raise RunError(f"No checkpoint in {folder} is whole. {' '.join(damaged)} Start anew in another folder with --out.")
+    return []
+
+
+def _listed(folder: Path) -> list[Path]:
+    return sorted(folder.glob("checkpoint-*.safetensors"))
+
+
+def _tensors(state: State) -> dict[str, Tensor]:
+    """Everything that moves, by path: network.PATH, optimiser.NUMBER.NAME, sums."""
+    named = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
+    for number, entries in state.optimiser.state_dict()["state"].items():
+        named |= {f"optimiser.{number}.{name}": value for name, value in entries.items() if isinstance(value, Tensor)}
+    return {**named, "sums": state.sums}
+
+
+def _restore(state: State, tensors: dict[str, Tensor], says: dict[str, Any]) -> None:
+    network = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
+    state.network.load_state_dict(network)
+    entries: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser."):
+            _, number, key = name.split(".", 2)
+            entries.setdefault(int(number), {})[key] = tensor
+    moved = state.optimiser.state_dict()
+    state.optimiser.load_state_dict({"state": entries, "param_groups": moved["param_groups"]})
+    _lay_out_as_weights(state.optimiser)
+    state.sums.copy_(tensors["sums"])
+    state.epoch, state.step, state.trained_seconds = says["epoch"], says["step"], says["trained_seconds"]
+    state.best = tuple(says["best"]) if says["best"] else None
+
+
+def _lay_out_as_weights(optimiser: torch.optim.Optimizer) -> None:
+    """Give the optimiser's tensors the memory order of their weights, as they had it, so that sums run in the same order."""
+    for group in optimiser.param_groups:
+        for weight in group["params"]:
+            for name, value in optimiser.state[weight].items():
+                if isinstance(value, Tensor) and value.shape == weight.shape:
+                    optimiser.state[weight][name] = torch.empty_like(weight).copy_(value)

@@ -1,0 +1,168 @@
+"""The training loop: one visible generator of records. Whoever consumes it prints, plots, saves or stops.
+
+At every record the state is whole: training can be stopped there, saved, and gone on with to the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hubel import chance
+from hubel.errors import RunError
+from hubel.evaluation import precise, predicted, scored
+from hubel.modules import Head
+from hubel.pictures.augment import Augmentation
+from hubel.pictures.loader import Pictures, batches, steps
+from hubel.pictures.pixels import Pixels
+from hubel.training.losses import loss_of
+from hubel.training.recipe import Recipe
+from hubel.training.records import Epoch, Step
+
+CHECK_EVERY = 64
+"""Steps between looks at the guard where a look makes the host wait for the device."""
+
+DROPOUT = -1
+"""What the draw before each step is for (see augment.py and loader.py for the others)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides how training goes, settled: the recipe's precision and threads are no longer "auto"."""
+
+    recipe: Recipe
+    pixels: Pixels
+    train: Pictures
+    validation: Pictures
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return steps(len(self.train), self.recipe.batch)
+
+
+class State:
+    """What moves while training: the weights, the optimiser, the position, and the epoch's sums so far."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        self.network = network
+        self.optimiser = optimiser_of(network, recipe)
+        self.device = next(network.parameters()).device
+        self.epoch = self.step = 0
+        self.best: tuple[float, float] | None = None
+        """(accuracy, minus loss) on the validation pictures, of the best epoch so far."""
+        self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        """Loss, right answers and pictures of this epoch."""
+        self.trained_seconds = 0.0
+
+
+def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser, fused: one pass over the weights a step, skipped whole if `found_inf` says so."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(weights, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    nesterov = recipe.nesterov and recipe.momentum > 0
+    return torch.optim.SGD(weights, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov, fused=True)
+
+
+class Guard:
+    """Keeps a step that is not finite from being taken, without asking the device each time.
+
+    Once a loss or gradient is NaN or infinite, the optimiser skips that step and every later one; `look` says which it was.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.weights = [weight for weight in state.network.parameters() if weight.requires_grad]
+        self.stopped = torch.zeros((), device=state.device)
+        self.first = torch.full((), -1, device=state.device)
+        state.optimiser.found_inf = self.stopped  # type: ignore[attr-defined]
+
+    def watch(self, loss: Tensor, step: int) -> None:
+        """Take note of this step's loss and gradients, before the optimiser's step."""
+        norm = torch.nn.utils.get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
+        bad = (loss.detach() + norm).isfinite().logical_not_()
+        self.first.copy_(torch.where(bad & (self.stopped == 0), step, self.first))
+        self.stopped.copy_(torch.maximum(self.stopped, bad))
+
+    def look(self) -> int | None:
+        """The step that was not finite, if there was one. Waits for the device."""
+        return int(self.first) if bool(self.stopped) else None
+
+
+def records(state: State, job: Job) -> Iterator[Step | Epoch]:
+    """Train from where `state` stands to the end of the recipe. Raises RunError before a step that is not finite is taken."""
+    recipe, network = job.recipe, state.network
+    augmentation = Augmentation(recipe.shift, recipe.flip)
+    guard = Guard(state)
+    in_turn = 1 if state.device.type == "cpu" else CHECK_EVERY
+    network.train()
+    loss_function = None
+    while state.epoch < recipe.epochs:
+        for indices in batches(len(job.train), recipe.batch, recipe.seed, state.epoch, state.step, state.device):
+            started = time.perf_counter()
+            torch.manual_seed(chance.key(recipe.seed, state.epoch, state.step, DROPOUT) >> 1)
+            pictures = job.pixels.tensor(augmentation.batch(job.train.pixels, indices, recipe.seed, state.epoch))
+            labels = job.train.labels[indices]
+            with precise(recipe.precision, state.device):
+                outputs = network(pictures)
+            scores, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
+            loss_function = loss_function or loss_of(recipe, scores.shape[1])
+            loss = loss_function(scores.float(), labels)
+            for head, weight in zip(heads, _head_weights(network)):
+                loss = loss + weight * loss_function(head.float(), labels)
+            rate = recipe.rate(state.epoch * job.steps + state.step, recipe.epochs * job.steps)
+            for group in state.optimiser.param_groups:
+                group["lr"] = rate
+            state.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            guard.watch(loss, state.step)
+            state.optimiser.step()
+            _tally(state.sums, loss, scores, labels)
+            state.step += 1
+            state.trained_seconds += time.perf_counter() - started
+            if state.step % in_turn == 0 or state.step == job.steps:
+                _refuse_unless_finite(guard, state, job)
+            yield Step(state.epoch + 1, state.step, job.steps, len(indices), rate)
+        yield _ended(state, job)
+
+
+def _head_weights(network: nn.Module) -> list[float]:
+    return [stage.weight for stage in network.children() if isinstance(stage, Head)]
+
+
+def _tally(sums: Tensor, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
+    right = (predicted(scores.detach()) == labels).sum()
+    sums += torch.stack([loss.detach() * len(labels), right, sums.new_tensor(len(labels))])
+
+
+def _ended(state: State, job: Job) -> Epoch:
+    """Validate, and move to the next epoch."""
+    rate = job.recipe.rate((state.epoch + 1) * job.steps - 1, job.recipe.epochs * job.steps)
+    loss, right, count = state.sums.tolist()
+    scores = scored(state.network, job.validation, job.pixels, job.recipe.precision)
+    accuracy = float((predicted(scores) == job.validation.labels).double().mean())
+    validation_loss = float(loss_of(job.recipe, scores.shape[1])(scores, job.validation.labels))
+    standing = (accuracy, -validation_loss)
+    best = state.best is None or standing > state.best
+    state.best = standing if best else state.best
+    seconds = state.trained_seconds
+    state.epoch, state.step, state.trained_seconds = state.epoch + 1, 0, 0.0
+    state.sums.zero_()
+    return Epoch(state.epoch, rate, loss / count, right / count, validation_loss, accuracy, best, seconds, count / max(seconds, 1e-9))
+
+
+def _refuse_unless_finite(guard: Guard, state: State, job: Job) -> None:
+    step = guard.look()
+    if step is None:
+        return
+    indices = next(batches(len(job.train), job.recipe.batch, job.recipe.seed, state.epoch, step))
+    names = [job.train.names[i] for i in indices.tolist()]
+    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    raise RunError(
+        f"The loss or a gradient was not finite in epoch {state.epoch + 1}, step {step + 1}; the step was not taken. "
+        f"Its pictures: {listed}. Try a smaller --lr, or --precision fp32."
+    )

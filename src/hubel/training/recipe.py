@@ -1,0 +1,122 @@
+"""How a network is trained, as one frozen value; the command line's flags are made from its fields."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from hubel.errors import RunError
+
+
+def setting(default: Any, says: str, choices: tuple[str, ...] = ()) -> Any:
+    """A field with the sentence that help shows."""
+    return field(default=default, metadata={"says": says, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    epochs: int = setting(10, "how often every training picture is seen")
+    batch: int = setting(128, "pictures in one step")
+    optimiser: str = setting("sgd", "what takes the steps", ("sgd", "adamw"))
+    lr: float = setting(0.05, "learning rate at its highest")
+    momentum: float = setting(0.9, "of sgd")
+    nesterov: bool = setting(True, "whether sgd's momentum looks ahead")
+    weight_decay: float = setting(5e-4, "pull of the weights towards zero")
+    schedule: str = setting(
+        "onecycle", "how the learning rate moves: up and down to zero, by steps, or not", ("onecycle", "step", "constant")
+    )
+    warmup: float = setting(0.2, "share of the steps in which onecycle rises")
+    step_every: float = setting(0.3, "share of the steps after which step multiplies the rate by step_factor, again and again")
+    step_factor: float = setting(0.1, "what step multiplies the rate by")
+    loss: str = setting(
+        "cross_entropy",
+        "cross_entropy (binary, where the network has one output), or LeNet's of 1998: map, its equation 9, or mse, its equation 8",
+        ("cross_entropy", "map", "mse"),
+    )
+    label_smoothing: float = setting(0.0, "share of the label's weight that is spread over all classes")
+    shift: float = setting(0.0, "shift pictures at random, at most by this share of the side")
+    flip: bool = setting(False, "mirror half of the pictures left to right")
+    initialisation: str = setting("auto", "fresh weights; auto: as the network's paper states", ("auto", "he", "glorot", "lecun_1998"))
+    validation: float = setting(
+        0.1, "share of the training pictures of each class to validate on, where the set brings no validation split"
+    )
+    precision: str = setting("auto", "of the arithmetic; auto: bf16 where this machine is clearly faster with it", ("auto", "fp32", "bf16"))
+    threads: int = setting(0, "processor threads; 0: as many as are fastest, measured at the start")
+    seed: int = setting(0, "decides fresh weights, order, augmentation and the validation part")
+
+    def __post_init__(self) -> None:
+        for name, holds, words in (
+            ("epochs", self.epochs >= 1, "1 or more"),
+            ("batch", self.batch >= 1, "1 or more"),
+            ("lr", 0 < self.lr < math.inf, "above 0"),
+            ("momentum", 0 <= self.momentum < 1, "from 0 to below 1"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
+            ("warmup", 0 <= self.warmup < 1, "from 0 to below 1"),
+            ("step_every", 0 < self.step_every <= 1, "above 0, at most 1"),
+            ("step_factor", 0 < self.step_factor <= 1, "above 0, at most 1"),
+            ("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1"),
+            ("shift", 0 <= self.shift < 1, "from 0 to below 1"),
+            ("validation", 0 < self.validation < 1, "between 0 and 1: the best epoch is chosen on that part"),
+            ("threads", 0 <= self.threads <= 1024, "from 0 to 1024"),
+            ("seed", 0 <= self.seed < 2**63, "from 0 to 2**63 - 1"),
+        ):
+            if not holds:
+                raise RunError(f"The recipe has {name}={getattr(self, name)}; it must be {words}.")
+        for entry in fields(self):
+            value, allowed = getattr(self, entry.name), entry.metadata["choices"]
+            if allowed and value not in allowed:
+                raise RunError(f"The recipe has {entry.name}={value!r}; it must be one of: {', '.join(allowed)}.")
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of step number `step`, from 0, of `steps` in all."""
+        if self.schedule == "constant":
+            return self.lr
+        if self.schedule == "step":
+            return self.lr * self.step_factor ** int(step / (self.step_every * steps) + 1e-9)
+        rising = self.warmup * steps
+        if step < rising:
+            return self.lr * (step + 1) / (rising + 1)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe for one network, the pictures it wants, and what to expect of it."""
+
+    recipe: Recipe
+    expect: str
+    source: str
+    mean: tuple[float, ...] | None = None
+    deviation: tuple[float, ...] | None = None
+    """Of values from 0 to 1; None: those of the training pictures."""
+    padded: tuple[int, int] | None = None
+    """Pictures of this (height, width) are padded to the input; others are resized to it."""
+
+
+GENERAL = Preset(Recipe(), "a sound start for small pictures", "measured here")
+
+# LeCun et al. 1998, sec. III.A: "background level (white) -0.1 and foreground (black) 1.175"
+BACKGROUND, FOREGROUND = -0.1, 1.175
+
+PRESETS: dict[str, Preset] = {
+    "lenet5": Preset(
+        Recipe(epochs=20, batch=32, lr=0.001, weight_decay=0.0, loss="map"),
+        "0.95% test error on MNIST, as the paper reports",
+        "LeCun et al. 1998: inputs, loss and initialisation; momentum and onecycle stand in for its second-order steps",
+        mean=(-BACKGROUND / (FOREGROUND - BACKGROUND),),
+        deviation=(1 / (FOREGROUND - BACKGROUND),),
+        padded=(28, 28),
+    ),
+}
+"""By the network's name; every other network starts from GENERAL."""
+
+
+def preset(name: str) -> Preset:
+    """What a network of that name is trained with unless told otherwise."""
+    return PRESETS.get(name, GENERAL)
+
+
+def changed(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    """The recipe with some fields changed."""
+    return replace(recipe, **changes)

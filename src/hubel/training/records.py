@@ -1,0 +1,76 @@
+"""What training tells whoever listens. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubel.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from hubel.model import Model
+    from hubel.pictures.loader import Refused
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a run found and chose before its first step."""
+
+    recipe: Recipe
+    train: int
+    validation: int
+    classes: tuple[str, ...]
+    refused: tuple[Refused, ...]
+    notes: tuple[str, ...]
+    """What the source left out, and what the run passed over."""
+    parameters: int
+    epoch: int
+    step: int
+    """Where it goes on: both 0 for a new run."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step was taken: number `step` of `steps` in epoch `epoch`, both from 1, on `images` pictures at rate `lr`."""
+
+    epoch: int
+    step: int
+    steps: int
+    images: int
+    lr: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch is over. Losses are means; accuracies shares; the training ones were gathered while the weights moved."""
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    best: bool
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The run was asked to stop; its state is saved, and the same command goes on."""
+
+    epoch: int
+    step: int
+    folder: Path | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over: the best epoch's model."""
+
+    model: Model
+    path: Path | None
+
+
+Record = Started | Step | Epoch | Stopped | Finished

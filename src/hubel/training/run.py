@@ -1,0 +1,162 @@
+"""A run folder: recipe.json, log.jsonl, checkpoints, model.safetensors. The same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import hubel
+from hubel.build import build
+from hubel.joints import Expression, Shape
+from hubel.model import Model, load
+from hubel.modules import Network
+from hubel.pictures.sources import Source
+from hubel.training import checkpoint, folder, probe, setup
+from hubel.training.loop import State, records
+from hubel.training.recipe import Recipe
+from hubel.training.records import Epoch, Finished, Record, Started, Stopped
+
+SAVE_EVERY = 60.0
+"""Seconds between checkpoints within an epoch; there is one at the end of every epoch too."""
+
+
+def train(
+    net: str | Expression,
+    data: str | Path | Source,
+    recipe: Recipe | None = None,
+    out: str | Path | None = None,
+    input: Shape | None = None,
+    strict: bool = False,
+    told: setup.Told | None = None,
+) -> Iterator[Record]:
+    """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
+
+    net: a name of the casebook, an expression or its text. data: a set's name, folder or Source. out: the run folder; where
+    it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
+    expression. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
+    """
+    design, material, asked = setup.prepared(net, data, recipe, input, strict, told)
+    network = build(design.net, design.input, asked.initialisation, asked.seed)
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    place = None if out is None else Path(out)
+    with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop:
+        chosen = _chosen(place, design, material, asked, network)
+        torch.set_num_threads(chosen.threads)
+        state = State(network, chosen)
+        passed_over = checkpoint.resume(place, state) if place else []
+        if place:
+            folder.trim_log(place, state.epoch)
+        yield _started(design, material, chosen, state, passed_over)
+        best = Best(_model(design, material, chosen, network), place)
+        saved = time.monotonic()
+        for record in records(state, setup.job(material, chosen, state.device)):
+            if isinstance(record, Epoch):
+                best.hear(record)
+                if place:
+                    folder.log(place, asdict(record))
+            if place and (isinstance(record, Epoch) or stop.is_set() or time.monotonic() - saved > SAVE_EVERY):
+                checkpoint.save(place, state)
+                saved = time.monotonic()
+            yield record
+            if stop.is_set() and state.epoch < chosen.epochs:
+                yield Stopped(state.epoch + 1, state.step, place)
+                return
+        yield Finished(best.model(), best.path)
+
+
+class Best:
+    """The model of the best epoch so far, in the run folder or, where there is none, in memory."""
+
+    def __init__(self, training: Model, place: Path | None) -> None:
+        self.training = training
+        self.path = place / folder.MODEL if place else None
+        self.weights: dict[str, Tensor] = {}
+
+    def hear(self, record: Epoch) -> None:
+        """Keep this epoch's weights if it is the best."""
+        if not record.best:
+            return
+        found = {"epoch": record.epoch, "validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss}
+        self.training.results = found
+        if self.path:
+            self.training.save(self.path)
+        else:
+            self.weights = {name: tensor.clone() for name, tensor in self.training.network.state_dict().items()}
+
+    def model(self) -> Model:
+        """The best epoch's, ready to predict."""
+        if self.path:
+            return load(self.path)
+        self.training.network.load_state_dict(self.weights)
+        self.training.network.eval()
+        return self.training
+
+
+def _chosen(place: Path | None, design: setup.Design, material: setup.Material, asked: Recipe, network: Network) -> Recipe:
+    """The recipe with everything chosen: as the folder's run began, or measured now and written there."""
+    said = {
+        "hubel": hubel.__version__,
+        "torch": torch.__version__,
+        "network": design.name,
+        "net": repr(design.net),
+        "input": design.input,
+        "data": material.source.name,
+        "fingerprint": material.fingerprint,
+        "classes": material.source.classes,
+        "pixels": material.pixels.to_json(),
+    }
+    earlier = folder.began(place, said, asked) if place else None
+    if earlier is not None:
+        return earlier
+    chosen = probe.settled(network, setup.job(material, asked, next(network.parameters()).device))
+    if place:
+        folder.begin(place, said, asked, chosen)
+    return chosen
+
+
+def _started(design: setup.Design, material: setup.Material, recipe: Recipe, state: State, passed_over: list[str]) -> Started:
+    notes = (*material.source.notes, *passed_over)
+    parameters = sum(weight.numel() for weight in state.network.parameters())
+    counts = (len(material.train), len(material.validation))
+    return Started(recipe, *counts, material.source.classes, material.refused, notes, parameters, state.epoch, state.step)
+
+
+def _model(design: setup.Design, material: setup.Material, recipe: Recipe, network: Network) -> Model:
+    data = {
+        "name": material.source.name,
+        "fingerprint": material.fingerprint,
+        "train": len(material.train),
+        "validation": len(material.validation),
+    }
+    return Model(design.net, design.input, material.source.classes, material.pixels, network, asdict(recipe), data, {})
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; a second one ends the process as usual."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def note(number: int, frame: Any) -> None:
+        event.set()
+        signal.signal(number, before[number])
+
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

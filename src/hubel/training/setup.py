@@ -1,0 +1,123 @@
+"""From what a user says to a job that is settled: network, pictures, pixel policy, recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from PIL import Image
+
+from hubel.errors import LayerError, RunError
+from hubel.joints import Expression, Shape, shown
+from hubel.nets import NETS
+from hubel.pictures.loader import Pictures, Refused, decoded, divided
+from hubel.pictures.pixels import Pixels
+from hubel.pictures.sources import Source, open_source
+from hubel.reading import read
+from hubel.training.loop import Job
+from hubel.training.recipe import Preset, Recipe, preset
+
+Told = Callable[[str, int, int], None]
+"""Hears (what is being done, done, of how many)."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """The network that a user names or writes, as it will be trained."""
+
+    name: str
+    net: Expression
+    input: Shape
+    initialisation: str
+    preset: Preset
+
+
+@dataclass(frozen=True)
+class Material:
+    """The pictures of a run, decoded: those to learn from, those to validate on, and what was kept out."""
+
+    source: Source
+    pixels: Pixels
+    train: Pictures
+    validation: Pictures
+    refused: tuple[Refused, ...]
+    fingerprint: str
+    """Of all the pictures that there were to learn from, before a validation part was taken."""
+
+
+def designed(net: str | Expression, classes: int, input: Shape | None = None) -> Design:
+    """The network for that many classes. Raises an error of ours where it cannot tell them apart, or its input is not known."""
+    name = net if isinstance(net, str) and net in NETS else "net"
+    if name in NETS:
+        row = NETS[name]
+        expression: Expression = row.net(classes)
+        shape, initialisation = input or row.input, row.initialisation
+    else:
+        expression = read(net) if isinstance(net, str) else net
+        if input is None:
+            raise RunError("An expression holds no input shape: say it with --input (or input=), such as 1x28x28.")
+        shape, initialisation = input, "he"
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise RunError(f"The input is {shown(shape)}; pictures are 1xHxW (grey) or 3xHxW (colour).")
+    outputs = expression.output(shape)
+    if outputs != (classes,) and not (outputs == (1,) and classes == 2):
+        raise LayerError(f"The network gives {shown(outputs)}, but the pictures have {classes} classes; end it with FC({classes}).")
+    return Design(name, expression, shape, initialisation, preset(name))
+
+
+def prepared(
+    net: str | Expression,
+    data: str | Path | Source,
+    recipe: Recipe | None,
+    input: Shape | None = None,
+    strict: bool = False,
+    told: Told | None = None,
+) -> tuple[Design, Material, Recipe]:
+    """Open and decode the pictures, and settle the network and its recipe for them."""
+    source = data if isinstance(data, Source) else open_source(data)
+    design = designed(net, len(source.classes), input)
+    settled = recipe or design.preset.recipe
+    if settled.initialisation == "auto":
+        settled = replace(settled, initialisation=design.initialisation)
+    return design, _decoded(source, design, settled, strict, told), settled
+
+
+def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told: Told | None) -> Material:
+    def telling(what: str) -> Callable[[int, int], None] | None:
+        return None if told is None else lambda done, count: told(what, done, count)
+
+    split = source.training()
+    channels, height, width = design.input
+    pixels = Pixels(channels, height, width, _fit(split.read, len(split.labels), design.preset))
+    train = decoded(split, pixels, strict, telling("decoding"))
+    refused, fingerprint = train.refused, train.fingerprint()
+    missing = sorted(set(range(len(source.classes))) - set(train.labels.tolist()))
+    if missing:
+        raise RunError(f"No picture of {', '.join(source.classes[i] for i in missing)} can be read; training needs some of every class.")
+    if "validation" in source.openers:
+        validation = decoded(source.split("validation"), pixels, strict, telling("decoding validation"))
+        refused += validation.refused
+    else:
+        train, validation = divided(train, recipe.validation, recipe.seed)
+    if design.preset.mean and design.preset.deviation:
+        pixels = replace(pixels, mean=design.preset.mean, deviation=design.preset.deviation)
+    else:
+        mean, deviation = train.statistics()
+        pixels = replace(pixels, mean=mean, deviation=deviation)
+    return Material(source, pixels, train, validation, refused, fingerprint)
+
+
+def _fit(picture: Callable[[int], Image.Image], count: int, chosen: Preset) -> Literal["squash", "pad"]:
+    """Whether pictures are padded to the input, as the preset wants for pictures of one size, or resized to it."""
+    if chosen.padded is None or not count:
+        return "squash"
+    first = picture(0)
+    return "pad" if (first.height, first.width) == chosen.padded else "squash"
+
+
+def job(material: Material, recipe: Recipe, device: torch.device) -> Job:
+    """The job, its pictures on the device."""
+    return Job(recipe, material.pixels, material.train.to(device), material.validation.to(device))
