@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 from hubel.errors import HubelError, ShapeError, placed
@@ -16,36 +17,66 @@ BYTES = 4
 """Of one float32 value."""
 
 
-class Axis(NamedTuple):
-    """What the units on one axis see of the input.
-
-    size: inputs that one unit sees. start: the first input of unit 0, negative in padding. jump: inputs between the
-    starts of neighbours; None where there is one unit only, or where branches with different jumps meet (`aligned` False).
-    """
+class Span(NamedTuple):
+    """What unit i of an axis reads along one way through the network: `size` inputs from `start + i * jump` on."""
 
     size: int
-    jump: int | None
+    jump: int
     start: int
-    aligned: bool = True
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the units on one axis see of the input: the hull of one span for each jump that meets there.
+
+    There is one, unless branches of different strides were joined; its jump is 0 where the axis has one unit only.
+    """
+
+    spans: tuple[Span, ...]
+
+    @property
+    def size(self) -> int:
+        """Inputs that unit 0 sees."""
+        return max(span.start + span.size for span in self.spans) - self.start
+
+    @property
+    def start(self) -> int:
+        """The first input that unit 0 sees, negative in padding."""
+        return min(span.start for span in self.spans)
+
+    @property
+    def jump(self) -> int | None:
+        """Inputs between the starts of neighbours; None where there is one unit only, or none that holds for all."""
+        return self.spans[0].jump or None if self.aligned else None
+
+    @property
+    def aligned(self) -> bool:
+        """Whether neighbours' fields are evenly spaced."""
+        return len(self.spans) == 1
 
     def through(self, window: Window) -> Axis:
         """The field behind a window."""
-        if self.jump is None:
-            return self
         return Axis(
-            self.size + (window.span - 1) * self.jump, self.jump * window.stride, self.start - window.before * self.jump, self.aligned
+            tuple(
+                Span(size + (window.span - 1) * jump, jump * window.stride, start - window.before * jump)
+                for size, jump, start in self.spans
+            )
         )
 
     def whole(self, units: int) -> Axis:
         """The field of one unit that reads all `units` of the axis."""
-        return self if self.jump is None else Axis(self.size + (units - 1) * self.jump, None, self.start, self.aligned)
+        return hull([Axis((Span(size + (units - 1) * jump, 0, start),)) for size, jump, start in self.spans])
 
 
-def hull(fields: list[Axis]) -> Axis:
-    """The union of what several branches see."""
-    start = min(field.start for field in fields)
-    aligned = all(field.aligned for field in fields) and len({field.jump for field in fields}) == 1
-    return Axis(max(field.start + field.size for field in fields) - start, fields[0].jump if aligned else None, start, aligned)
+def hull(axes: list[Axis]) -> Axis:
+    """The union of what several branches see: spans of one jump move together, so they become one."""
+    spans = sorted({span for axis in axes for span in axis.spans}, key=lambda span: span.jump)
+    joined = []
+    for jump, alike in groupby(spans, key=lambda span: span.jump):
+        group = list(alike)
+        start = min(span.start for span in group)
+        joined.append(Span(max(span.start + span.size for span in group) - start, jump, start))
+    return Axis(tuple(joined))
 
 
 class Field(NamedTuple):
@@ -146,7 +177,8 @@ def anatomy(net: Expression, input: Shape, batch: int = 1, heads: bool = False) 
     if type(batch) is not int or batch < 1:
         raise ShapeError(f"the batch is {batch!r}; it must be a positive whole number.")
     whole = chained(net)
-    field = Field(Axis(1, 1, 0), Axis(1, 1, 0)) if len(input) == 3 else Field(Axis(1, None, 0), Axis(1, None, 0))
+    point = Axis((Span(1, 1 if len(input) == 3 else 0, 0),))
+    field = Field(point, point)
     return Anatomy(whole, input, batch, tuple(row for row in _Walk(batch).rows(whole, input, field, ()) if heads or not row.in_head))
 
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hubel.training.loop import Step
+    from hubel.training.records import Step
 
 EVERY = 0.1
 """Seconds between updates: drawing costs time that the work could use."""
