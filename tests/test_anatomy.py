@@ -20,7 +20,6 @@ from hubel.layers import (
     Identity,
     Layer,
     Local,
-    MaxPool,
     PadMaps,
     ReLU,
     Sigmoid,
@@ -28,6 +27,10 @@ from hubel.layers import (
 )
 
 TOTALS = ("parameters", "weights", "biases", "macs", "connections", "activation_bytes")
+
+
+def said(axis):
+    return axis.size, axis.jump, axis.start, axis.aligned
 
 
 def laid_out(part, shape, path=()):
@@ -127,13 +130,13 @@ def test_within_takes_a_stage_and_all_below_it_and_no_namesake():
 
 @pytest.mark.parametrize("shape", [(), (3, 8), (1, 3, 8, 8), (0, 8, 8), (3, -8, 8), (3, 8.0, 8), ("3",), (True, 8, 8), (0,)])
 def test_inputs_that_are_neither_maps_nor_vectors_are_refused(shape):
-    with pytest.raises(ShapeError, match="^the input is"):
+    with pytest.raises(ShapeError, match=r"^the input is"):
         anatomy(ReLU(), shape)
 
 
 @pytest.mark.parametrize("batch", [0, -1, 1.5, "2", True])
 def test_batches_that_are_no_positive_whole_number_are_refused(batch):
-    with pytest.raises(ShapeError, match="^the batch is"):
+    with pytest.raises(ShapeError, match=r"^the batch is"):
         anatomy(ReLU(), (3,), batch)
 
 
@@ -154,7 +157,7 @@ def test_worked_example_of_the_bottleneck_before_5x5():
 def test_worked_example_of_three_3x3_for_one_7x7(maps):
     stack, one = (anatomy(net, (maps, 32, 32)) for net in (Conv(maps, 3, pad=1, bias=False) * 3, Conv(maps, 7, pad=3, bias=False)))
     assert (stack.parameters, one.parameters) == (27 * maps**2, 49 * maps**2)
-    assert {axis[:3] for axis in (*stack.field, *one.field)} == {(7, 1, -3)}
+    assert {said(axis) for axis in (*stack.field, *one.field)} == {(7, 1, -3, True)}
 
 
 # --- receptive fields: which inputs a unit depends on, on an axis without ends ---------------------------------------
@@ -173,10 +176,10 @@ def read_by(part, units, shape, axis):
         return set().union(*(read_by(branch, units, shape, axis) for _, branch in part.children()))
     if isinstance(part, (FC, Flatten, GlobalAvgPool)):
         return set(range(shape[axis])) if len(shape) == 3 else units
-    said = vars(part)
-    size, stride, pad = said.get("size", 1), said.get("stride", said.get("size") if isinstance(part, Subsample) else 1), said.get("pad", 0)
+    own = vars(part)
+    size, stride, pad = own.get("size", 1), own.get("stride", own.get("size") if isinstance(part, Subsample) else 1), own.get("pad", 0)
     size, stride, dilation, pad = (
-        value if isinstance(value, tuple) else (value, value) for value in (size, stride, said.get("dilation", 1), pad)
+        value if isinstance(value, tuple) else (value, value) for value in (size, stride, own.get("dilation", 1), pad)
     )
     before = pad[axis - 1][0] if isinstance(pad[axis - 1], tuple) else pad[axis - 1]
     return {unit * stride[axis - 1] - before + tap * dilation[axis - 1] for unit in units for tap in range(size[axis - 1])}
@@ -195,8 +198,8 @@ def test_field_is_from_the_first_to_the_last_input_that_a_unit_depends_on(drawn)
 
 def test_field_of_branches_is_their_hull():
     field = anatomy(Conv(1, 3, pad=((2, 0), (0, 2))) + Conv(1, 1) + Conv(1, (5, 3), dilation=(1, 2), pad=(2, 2)), (1, 9, 9)).field
-    assert field.down == (5, 1, -2, True)
-    assert field.across == (5, 1, -2, True)
+    assert said(field.down) == (5, 1, -2, True)
+    assert said(field.across) == (5, 1, -2, True)
 
 
 UNALIGNED = Conv(1, 1, stride=2) + Conv(1, 3)
@@ -206,11 +209,11 @@ def test_branches_of_different_strides_are_not_aligned_nor_is_what_follows():
     for net in (UNALIGNED, UNALIGNED >> ReLU(), UNALIGNED >> ReLU() | UNALIGNED):
         sized = anatomy(net, (1, 4, 4))
         assert not sized.rows[-1].aligned
-        assert sized.field.down == (3, None, 0, False)
+        assert said(sized.field.down) == (3, None, 0, False)
     assert anatomy(UNALIGNED, (1, 4, 4)).rows[0].aligned
 
 
-@pytest.mark.parametrize("behind", [Conv(1, 2), MaxPool(2), FC(3), GlobalAvgPool(), Conv(1, 1) >> AvgPool(2)], ids=repr)
+@pytest.mark.parametrize("behind", [Conv(1, 1) >> AvgPool(2), FC(3), GlobalAvgPool()], ids=repr)
 def test_field_behind_unaligned_branches_is_no_smaller_than_what_is_seen(behind):
     net, shape = UNALIGNED >> behind, (1, 4, 4)
     seen = read_by(net, {0}, shape, 1)
@@ -220,5 +223,5 @@ def test_field_behind_unaligned_branches_is_no_smaller_than_what_is_seen(behind)
 def test_one_unit_that_reads_everything_has_no_jump():
     for end in (FC(3), GlobalAvgPool(), Flatten() >> Dropout() >> FC(2), FC(4) >> Sigmoid() >> FC(2)):
         field = anatomy(Conv(2, 3, stride=2, pad=1) >> PadMaps(4) >> end, (1, 8, 6)).field
-        assert field == ((9, None, -1, True), (7, None, -1, True))
+        assert (said(field.down), said(field.across)) == ((9, None, -1, True), (7, None, -1, True))
     assert anatomy(FC(3), (7,)).field.down.jump is None

@@ -24,7 +24,7 @@ def test_every_layer_and_joint_can_be_read_and_is_drawn():
     assert written == set(LAYERS)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=300)
 @given(expressions())
 def test_what_is_written_reads_back_as_the_same_value_and_the_same_text(net):
     again = read(repr(net))
@@ -45,6 +45,7 @@ def test_a_layer_says_only_what_was_chosen(layer):
     [
         (a >> b, "Conv(4, 3) >> ReLU()"),
         (Chain(a), "Chain(Conv(4, 3))"),
+        (Chain(a) * 2, "Chain(Conv(4, 3)) * 2"),
         (c >> Chain(a >> b), "Tanh() >> Chain(Conv(4, 3) >> ReLU())"),
         ((a >> b) * 2 >> c, "(Conv(4, 3) >> ReLU()) * 2 >> Tanh()"),
         (Chain(b, b, b), "ReLU() * 3"),

@@ -63,11 +63,13 @@ def train(
                 best.hear(record)
                 if place:
                     folder.log(place, asdict(record))
-            if place and (isinstance(record, Epoch) or stop.is_set() or time.monotonic() - saved > SAVE_EVERY):
+            if place and (isinstance(record, Epoch) or time.monotonic() - saved > SAVE_EVERY):
                 checkpoint.save(place, state)
                 saved = time.monotonic()
             yield record
             if stop.is_set() and state.epoch < chosen.epochs:
+                if place:
+                    checkpoint.save(place, state)
                 yield Stopped(state.epoch + 1, state.step, place)
                 return
         yield Finished(best.model(), best.path)

@@ -1,0 +1,82 @@
+"""Small sets and runs for the tests of training."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+import hubel
+from hubel import weights
+from hubel.pictures.sources import Source, Split
+from hubel.training.recipe import Recipe
+
+NET = "Conv(4, 3, pad=1, bias=False) >> BatchNorm() >> ReLU() >> MaxPool(2) >> Dropout(0.2) >> FC(3)"
+RECIPE = Recipe(epochs=3, batch=16, lr=0.05, shift=0.2, flip=True, threads=1, precision="fp32", validation=0.2)
+
+
+def drawings(count=90, classes=3, seed=0):
+    """Noisy 8x8 pictures, a bright bar in the row of their class: (n, 8, 8) and labels."""
+    draw = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    pictures = draw.integers(0, 120, (count, 8, 8))
+    pictures[np.arange(count), 2 + labels] += 130
+    return pictures.astype(np.uint8), labels
+
+
+def source(count=90, classes=3, seed=0, validation=False):
+    """A set of drawings whose test split must not be touched."""
+
+    def opener(seed):
+        pictures, labels = drawings(count, classes, seed)
+        return lambda: Split([f"drawing {i}" for i in range(count)], labels, lambda i: Image.fromarray(pictures[i]))
+
+    def forbidden():
+        raise AssertionError("training opened the test split")
+
+    openers = {"train": opener(seed), "test": forbidden}
+    if validation:
+        openers["validation"] = opener(seed + 1)
+    return Source("drawings", tuple("abcdefgh"[:classes]), openers)
+
+
+def folder(place, count=90, classes=3):
+    """The drawings as PNG files in class folders."""
+    pictures, labels = drawings(count, classes)
+    for i, (picture, label) in enumerate(zip(pictures, labels)):
+        path = place / "abcdefgh"[label] / f"{i:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path)
+    return place
+
+
+def train(out=None, net=NET, data=None, recipe=RECIPE, **others):
+    return hubel.train(net, data or source(), recipe, out, input=(1, 8, 8), **others)
+
+
+def ended(out):
+    """What a run came to, its clock left out: the digests of the last checkpoint and the model, and the log."""
+    last = sorted(out.glob("checkpoint-*.safetensors"))[-1]
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    clocks = ("seconds", "images_per_second")
+    return (
+        weights.digest(weights.read(last)[0]),
+        weights.digest(weights.read(out / "model.safetensors")[0]),
+        [{name: value for name, value in line.items() if name not in clocks} for line in log],
+    )
+
+
+def hubel_process(*words, cwd=None, **others):
+    """A real process that runs the command line."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "hubel", *map(str, words)],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **others,
+    )
