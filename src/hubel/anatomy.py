@@ -179,7 +179,10 @@ def anatomy(net: Expression, input: Shape, batch: int = 1, heads: bool = False) 
     whole = chained(net)
     point = Axis((Span(1, 1 if len(input) == 3 else 0, 0),))
     field = Field(point, point)
-    return Anatomy(whole, input, batch, tuple(row for row in _Walk(batch).rows(whole, input, field, ()) if heads or not row.in_head))
+    rows = tuple(_Walk(batch).rows(whole, input, field, ()))
+    if all(row.in_head for row in rows):
+        raise ShapeError("a network of nothing but heads computes nothing when it is used; give it a stage that is no Head.")
+    return Anatomy(whole, input, batch, tuple(row for row in rows if heads or not row.in_head))
 
 
 @dataclass(frozen=True)

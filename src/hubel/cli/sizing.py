@@ -10,8 +10,11 @@ from typing import Any
 
 from hubel.anatomy import Row, anatomy
 from hubel.cli.tables import as_json, as_table, console
-from hubel.errors import HubelError, choices
+from hubel.errors import HubelError
 from hubel.joints import Expression, Shape, shown
+from hubel.nets import NETS, said, variant
+from hubel.nets.paper import Variant, checked
+from hubel.rewrite import fitted
 
 
 def declare(verbs: Any) -> None:
@@ -34,19 +37,6 @@ def declare(verbs: Any) -> None:
     paper.set_defaults(run=run_paper)
 
 
-def named_net(text: str, input: str | None, classes: int | None = None) -> tuple[Expression, Shape | None, str]:
-    """The network that a user names or writes, its input shape if known, and what to call it."""
-    from hubel.nets import NETS
-    from hubel.reading import read
-
-    said = shape_of(input) if input else None
-    if text in NETS:
-        return NETS[text].net(classes), said or NETS[text].input, text
-    if re.fullmatch(r"\w+", text):
-        raise HubelError(choices(text, NETS, "network") + " Or write an expression, such as 'Conv(6, 5) >> ReLU() >> FC(10)'.")
-    return read(text), said, "net"
-
-
 def shape_of(text: str) -> Shape:
     """Read 3x224x224. Raises HubelError for anything else."""
     if not re.fullmatch(r"\d{1,6}(x\d{1,6}x\d{1,6})?", text):
@@ -55,9 +45,17 @@ def shape_of(text: str) -> Shape:
 
 
 def run_show(given: argparse.Namespace) -> int:
-    from hubel.rewrite import fitted
-
-    net, shape, name = named_net(given.net, given.input, given.classes)
+    found = said(given.net)
+    net: Expression
+    shape: Shape | None
+    if isinstance(found, Variant):
+        net, shape, name = found.net(given.classes), found.input, found.name
+    elif given.classes is not None:
+        raise HubelError(f"--classes is for named networks; an expression says its classes itself, such as FC({given.classes}).")
+    else:
+        net, shape, name = found, None, "net"
+    if given.input:
+        shape = shape_of(given.input)
     if shape is None:
         raise HubelError("An expression holds no input shape: say it with --input, such as --input 1x32x32.")
     if given.fit:
@@ -114,20 +112,18 @@ def _axes(down: int | None, across: int | None) -> int | str:
 
 
 def run_nets(given: argparse.Namespace) -> int:
-    from hubel.nets import NETS
-
     rows = []
-    for variant in NETS.values():
-        sized = variant.anatomy()
+    for row in NETS.values():
+        sized = row.anatomy()
         counts = {"parameters": sized.parameters, "macs": sized.macs}
         rows.append(
             {
-                "name": variant.name,
-                "input": shown(variant.input),
+                "name": row.name,
+                "input": shown(row.input),
                 "output": shown(sized.output),
                 **counts,
-                "what": variant.title,
-                "source": variant.citation,
+                "what": row.title,
+                "source": row.citation,
             }
         )
     if given.json:
@@ -138,9 +134,6 @@ def run_nets(given: argparse.Namespace) -> int:
 
 
 def run_paper(given: argparse.Namespace) -> int:
-    from hubel.nets import NETS, variant
-    from hubel.nets.paper import checked
-
     if given.all == bool(given.net):
         raise HubelError(f"Say one network or --all. There is: {', '.join(NETS)}.")
     chosen = list(NETS.values()) if given.all else [variant(given.net)]

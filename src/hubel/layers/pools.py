@@ -29,9 +29,13 @@ class Pool(Windowed):
         super().__post_init__()
         for window in self.windows():
             if 2 * max(window.before, window.after) > window.size:
-                raise LayerError(f"{self!r}: a pool's padding is at most half its window: pad={window.size // 2} at most, or a larger window.")
+                raise LayerError(
+                    f"{self!r}: a pool's padding is at most half its window: pad={window.size // 2} at most, or a larger window."
+                )
             if self.fit == "ceil" and window.before != window.after:
-                raise LayerError(f'{self!r}: fit="ceil" is torch\'s rule, which knows one padding for both ends of a side; pad evenly, or round down.')
+                raise LayerError(
+                    f'{self!r}: fit="ceil" is torch\'s rule, which knows one padding for both ends of a side; pad evenly, or round down.'
+                )
 
     def implied(self, field: Field[Any]) -> Any:
         return self.size if field.name == "stride" else field.default

@@ -12,11 +12,11 @@ from PIL import Image
 
 from hubel.errors import LayerError, RunError
 from hubel.joints import Expression, Shape, shown
-from hubel.nets import NETS
+from hubel.nets import said
+from hubel.nets.paper import Variant
 from hubel.pictures.loader import Pictures, Refused, decoded, divided
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.sources import Source, open_source
-from hubel.reading import read
 from hubel.training.loop import Job
 from hubel.training.recipe import Preset, Recipe, preset
 
@@ -50,16 +50,15 @@ class Material:
 
 def designed(net: str | Expression, classes: int, input: Shape | None = None) -> Design:
     """The network for that many classes. Raises an error of ours where it cannot tell them apart, or its input is not known."""
-    name = net if isinstance(net, str) and net in NETS else "net"
-    if name in NETS:
-        row = NETS[name]
-        expression: Expression = row.net(classes)
-        shape, initialisation = input or row.input, row.initialisation
+    found = said(net) if isinstance(net, str) else net
+    expression: Expression
+    if isinstance(found, Variant):
+        name, expression, initialisation = found.name, found.net(classes), found.initialisation
+        shape = input or found.input
+    elif input is None:
+        raise RunError("An expression holds no input shape: say it with --input (or input=), such as 1x28x28.")
     else:
-        expression = read(net) if isinstance(net, str) else net
-        if input is None:
-            raise RunError("An expression holds no input shape: say it with --input (or input=), such as 1x28x28.")
-        shape, initialisation = input, "he"
+        name, expression, initialisation, shape = "net", found, "he", input
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise RunError(f"The input is {shown(shape)}; pictures are 1xHxW (grey) or 3xHxW (colour).")
     outputs = expression.output(shape)
