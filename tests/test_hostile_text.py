@@ -80,11 +80,12 @@ FLOODS = {
 }
 
 
-LARGEST_READ = ["balanced brackets", "minuses", "links", "subscripts", "one name", "backslashes"]
+LARGEST_READ = ["balanced brackets", "minuses", "links"]
 
 
 @pytest.mark.parametrize(
-    ("kind", "size"), [*((kind, size) for kind in FLOODS for size in (900, 20_000, 1_000_000)), *((kind, LONGEST) for kind in LARGEST_READ)]
+    ("kind", "size"),
+    [*((kind, size) for kind in FLOODS for size in (900, 20_000, LONGEST + 1_000)), *((kind, LONGEST) for kind in LARGEST_READ)],
 )
 def test_long_and_deep_text_is_refused(kind, size):
     assert isinstance(attempt(FLOODS[kind](size)), HubelError)

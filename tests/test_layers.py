@@ -161,7 +161,7 @@ REFUSED = [
     ("RBF({})", "codes", ((), "", "#.", ("",), ("#", "##"), ("#x",), (3,), 3)),
     ("PadMaps({})", "maps", NO_COUNTS),
     ("Scale({})", "factor", (float("nan"), float("-inf"), "1", None, True, 1e10, 10**400, -(10**400))),
-    ("LRN(n={})", "n", NO_COUNTS),
+    ("LRN(n={})", "n", (*NO_COUNTS, 2, 4)),
     ("LRN(k={})", "k", NO_NUMBERS),
     ("LRN(alpha={})", "alpha", NO_NUMBERS),
     ("LRN(beta={})", "beta", NO_NUMBERS),

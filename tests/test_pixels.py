@@ -161,7 +161,7 @@ MEANINGS = {
     # a colour that stands for "transparent" lies in the file, not in the mode
     "1 PNG with a transparent level": (encoded(Image.new("1", (2, 1)), "PNG", transparency=0), [[grey(BACKGROUND)] * 2], 0),
     "L PNG with a transparent level": (encoded(pictured([[0, 9]], "L"), "PNG", transparency=9), [[grey(0), grey(BACKGROUND)]], 0),
-    "L GIF with a transparent level": (encoded(grey_palette, "GIF", transparency=1), [[grey(0), grey(BACKGROUND), grey(2)]], 0),
+    "L GIF with a transparent level": (encoded(grey_palette, "GIF", transparency=1, optimize=False), [[grey(0), grey(BACKGROUND), grey(2)]], 0),
     "RGB PNG with a transparent colour": (
         encoded(pictured([[(1, 2, 3), (1, 2, 4)]], "RGB"), "PNG", transparency=(1, 2, 3)), [[grey(BACKGROUND), (1, 2, 4)]], 0
     ),

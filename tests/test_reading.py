@@ -70,11 +70,20 @@ def test_spaces_lines_in_brackets_lists_and_number_forms_read_alike():
     assert read("  (Conv(0x40, [3, 3], pad=(1,\n 1))\n >> ReLU())\n") == Conv(64, 3, pad=1) >> ReLU()
 
 
-@pytest.mark.parametrize(
-    "build",
-    [lambda: b * 20_000, lambda: Chain(*[b, c] * 5000), lambda: Chain(**LIGATURE), lambda: Chain(Head(b, 10**400)), lambda: b * 9_999 >> c],
-    ids=["long run", "long chain", "name of a ligature", "huge weight", "large"],
-)
+BUILT = {
+    "large run": lambda: b * 9_999 >> c,
+    "larger run": lambda: b * 20_000,
+    "long chain": lambda: Chain(*[b, c] * 5000),
+    "long chain of blocks": lambda: Chain(*[a >> b, c, Chain(a), b + c, a | c] * 300),
+    "long sum": lambda: Sum(*[b, c] * 3000),
+    "long concat": lambda: Concat(*[b, c >> a] * 3000),
+    "many stages": lambda: Chain(**{f"stage{number}": a for number in range(5000)}),
+    "name of a ligature": lambda: Chain(**LIGATURE),
+    "huge weight": lambda: Chain(Head(b, 10**400)),
+}
+
+
+@pytest.mark.parametrize("build", BUILT.values(), ids=BUILT)
 def test_whatever_can_be_built_reads_back(build):
     try:
         net = build()

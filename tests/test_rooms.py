@@ -22,9 +22,9 @@ ORDER = [
     {"weights"},
     {"chance"},
     {"pictures"},
-    {"training"},
     {"model"},
     {"evaluation"},
+    {"training"},
     {"cli"},
 ]
 """Rooms of one set do not import one another. A room that does not exist yet keeps its place."""

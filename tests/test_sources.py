@@ -433,7 +433,9 @@ def test_the_digits_are_scikit_learns_in_full_with_their_17_levels_spread_to_255
     truth = load_digits()
     assert (len(labels), pictures.dtype, labels.dtype) == (1797, np.uint8, np.int64)
     ours = sorted((label, drawn.tobytes()) for label, drawn in zip(labels, pictures))
-    assert ours == sorted((label, np.round(drawn * 255 / 16).astype(np.uint8).tobytes()) for label, drawn in zip(truth.target, truth.images))
+    assert ours == sorted(
+        (label, np.round(drawn * 255 / 16).astype(np.uint8).tobytes()) for label, drawn in zip(truth.target, truth.images)
+    )
     assert len(set(ours)) == 1797  # all differ, so the two parts have none in common
 
 

@@ -197,5 +197,5 @@ def test_a_layers_remedies_are_arguments_that_it_has(layer):
 def test_refusal_of_enormous_numbers_takes_no_memory():
     text = "Conv(1, 1000000000, stride=1000000000, pad=999999991)"
     told = f"import resource; resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29)); from hubel.reading import read; read('{text}').output((1, 10, 10))"
-    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False)
+    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False, timeout=60)
     assert "ShapeError" in ended.stderr.splitlines()[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -73,7 +72,7 @@ def _fit(value: Any, where: str) -> str:
 
 def _number(least: float, most: float, words: str) -> Callable[[Any, str], float]:
     def check(value: Any, where: str) -> float:
-        if type(value) not in (int, float) or not math.isfinite(value) or not least <= value <= most:
+        if type(value) not in (int, float) or not least <= value <= most:  # neither NaN nor infinity passes
             raise LayerError(f"{where} is {value!r}; it must be {words}.")
         return float(value)
 
@@ -82,7 +81,7 @@ def _number(least: float, most: float, words: str) -> Callable[[Any, str], float
 
 def _inputs(value: Any, where: str) -> tuple[tuple[int, ...], ...]:
     rows = tuple(tuple(row) if isinstance(row, (tuple, list)) else () for row in value) if isinstance(value, (tuple, list)) else ()
-    if not rows or not all(row and len(set(row)) == len(row) and all(_is_count(i, 0) for i in row) for row in rows):
+    if not rows or not all(row and all(_is_count(i, 0) for i in row) and len(set(row)) == len(row) for row in rows):
         raise LayerError(
             f"{where} is {value!r}; it must list, for each map, the input maps that it reads, such as ((0, 1, 2), (1, 2, 3)), none twice."
         )

@@ -17,7 +17,7 @@ def key(*counts: int) -> int:
     """One 64-bit number from several: equal counts give equal keys, any difference an unrelated one."""
     state = 0
     for count in counts:
-        state = (state ^ (count % WORD)) + GOLDEN
+        state = ((state ^ (count % WORD)) + GOLDEN) % WORD
         state = ((state ^ (state >> 30)) * FIRST) % WORD
         state = ((state ^ (state >> 27)) * SECOND) % WORD
         state ^= state >> 31

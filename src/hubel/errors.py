@@ -56,8 +56,9 @@ def placed(name: str) -> Iterator[None]:
 def choices(given: str, known: Iterable[str], noun: str) -> str:
     """A sentence that `given` is no `noun`, with the nearest of the known ones, and all of them."""
     known = sorted(known)
-    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
+    hint = f" Did you mean {by_lower[near[0]]!r}?" if near else ""
     return f"There is no {noun} {_shortened(given)!r}.{hint} There is: {', '.join(known)}."
 
 

@@ -6,6 +6,7 @@ Every expression is a frozen value: it compares, hashes, and prints as the code 
 from __future__ import annotations
 
 import keyword
+import unicodedata
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, final
@@ -20,6 +21,9 @@ DEEPEST = 50
 
 MOST_LAYERS = 100_000
 """How many layers a network may have, repeats counted; ResNet-1202 has about 6,000."""
+
+LONGEST_RUN = 500
+"""Parts that are written with operators; Python's parser nests one level an operator, so longer chains are written as a call."""
 
 # The public attributes of torch.nn.Sequential: a stage of that name would hide one. A test holds the list against torch.
 TAKEN = frozenset(
@@ -75,6 +79,10 @@ class Expression:
     def __mul__(self, times: int) -> Chain:
         if type(times) is not int:
             return NotImplemented
+        if times * self.layers > MOST_LAYERS:
+            raise LayerError(
+                f"A part of {self.layers:,} layers was repeated {times:,} times; a network has at most {MOST_LAYERS:,} layers."
+            )
         if times < 1:
             raise LayerError(f"A part was repeated {times} times; it can stand once or more often, so write `part * 1` or leave it out.")
         return Chain(*[self] * times)
@@ -104,6 +112,9 @@ class _Joint(Expression):
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"A {type(self).__name__} is a value and does not change: make a new one.")
+
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.names is not None:
@@ -137,13 +148,19 @@ class Chain(_Joint):
     Either all parts are named (stages) or none; each part given to the constructor stays whole.
     """
 
-    def __init__(self, *parts: Expression, **stages: Expression) -> None:
+    def __init__(self, /, *parts: Expression, **stages: Expression) -> None:
         if parts and stages:
             raise LayerError("A Chain has either named stages or unnamed parts, not both: name them all, or none.")
         if not parts and not stages:
             raise LayerError("A Chain needs at least one part.")
         for name in stages:
-            if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or name in TAKEN:
+            if (
+                not name.isidentifier()
+                or unicodedata.normalize("NFKC", name) != name
+                or keyword.iskeyword(name)
+                or name.startswith("_")
+                or name in TAKEN
+            ):
                 raise LayerError(
                     f"{name!r} cannot name a stage: it must be a Python identifier, no keyword, without a leading underscore, "
                     "and not an attribute of torch.nn.Sequential."
@@ -166,6 +183,8 @@ class Chain(_Joint):
         if len(self.parts) == 1:
             return f"Chain({self.parts[0]!r})"
         runs = [(part, len(list(run))) for part, run in groupby(self.parts)]
+        if len(runs) > LONGEST_RUN:
+            return f"Chain({', '.join(map(repr, self.parts))})"
         return " >> ".join(f"{_atom(part)} * {times}" if times > 1 else _link(part) for part, times in runs)
 
 
@@ -238,9 +257,9 @@ class Head(_Joint):
     weight: float
 
     def __init__(self, net: Expression, weight: float) -> None:
-        if type(weight) not in (int, float) or not 0 < weight < float("inf"):
-            raise LayerError(f"Head: weight is {weight!r}; it must be a positive number, such as 0.3.")
-        object.__setattr__(self, "weight", weight)
+        if type(weight) not in (int, float) or not 0 < weight <= 1e9:
+            raise LayerError(f"Head: weight is {weight!r:.40}; it must be a positive number, such as 0.3.")
+        object.__setattr__(self, "weight", float(weight))
         self._set((net,), None)
 
     @property

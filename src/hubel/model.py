@@ -17,7 +17,7 @@ from hubel.build import build
 from hubel.errors import HubelError, ModelError, PictureError
 from hubel.joints import Expression, Shape
 from hubel.modules import Network
-from hubel.pictures.pixels import Bytes, Pixels, opened
+from hubel.pictures.pixels import Bytes, Pixels, opened, upright
 from hubel.reading import read
 
 FORMAT = 1
@@ -102,7 +102,7 @@ class Model:
         try:
             if isinstance(picture, (str, Path)):
                 return self.pixels.array(opened(picture))
-            return self.pixels.array(_imaged(picture) if isinstance(picture, np.ndarray) else picture)
+            return self.pixels.array(_imaged(picture) if isinstance(picture, np.ndarray) else upright(picture))
         except PictureError as error:
             raise PictureError(
                 f"{picture}: {error}." if isinstance(picture, (str, Path)) else f"The picture cannot be used: {error}."

@@ -9,14 +9,15 @@ import ast
 import io
 import tokenize
 from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from hubel.errors import HubelError, ReadError, choices
-from hubel.joints import Chain, Concat, Expression, Head, Sum
+from hubel.joints import MOST_LAYERS, Chain, Concat, Expression, Head, Sum
 from hubel.layers import LAYERS
 
-LONGEST = 200_000
-"""Characters. The longest network of the casebook has about a twentieth of it."""
+LONGEST = 1_000_000
+"""Characters. The longest network of the casebook has less than a hundredth of it."""
 
 MOST_OPEN = 60
 """Brackets open at once; a deeper text cannot be a network (see joints.DEEPEST)."""
@@ -36,8 +37,7 @@ def read(text: str) -> Expression:
     text = text.strip()
     _bound(text)
     try:
-        tree = ast.parse(text, mode="eval").body
-        net = _value(tree)
+        net = _Reader(text.splitlines()).value(ast.parse(text, mode="eval").body)
     except SyntaxError as error:
         raise ReadError(f"This is not an expression: {error.msg}{_place(text, error.lineno or 1, error.offset or 1)}") from None
     except (RecursionError, MemoryError, ValueError) as error:
@@ -67,44 +67,80 @@ def _bound(text: str) -> None:
         raise ReadError('A network was expected, such as "Conv(6, 5) >> ReLU() >> FC(10)", but there is nothing that could be one.')
 
 
-def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.BinOp):
-        return _joined(node)
-    if isinstance(node, ast.Call):
-        return _made(node)
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str, bool)):
-        return node.value
-    if isinstance(node, (ast.Tuple, ast.List)):
-        return tuple(_value(part) for part in node.elts)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-        number = node.operand.value
-        if type(number) in (int, float):
-            return -number  # type: ignore[operator]
-    raise ReadError(f"{_quoted(node)} cannot stand in a network: only layers, joints, numbers, texts and tuples can.")
+@dataclass(frozen=True)
+class _Reader:
+    lines: list[str]
 
+    def value(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.BinOp):
+            return self.joined(node)
+        if isinstance(node, ast.Call):
+            return self.made(node)
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float, str, bool):
+            if type(node.value) is int and node.value.bit_length() > 64:
+                raise ReadError(f"A number of {node.value.bit_length()} bits cannot stand in a network{self.place(node)}.")
+            return node.value
+        if isinstance(node, (ast.Tuple, ast.List)):
+            return tuple(self.value(part) for part in node.elts)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+            number = self.value(node.operand)
+            if type(number) in (int, float):
+                return -number
+        raise ReadError(f"{_quoted(node)} cannot stand in a network: only layers, joints, numbers, texts and tuples can.")
 
-def _joined(node: ast.expr) -> Expression:
-    """A run of operators, taken down its left spine in a loop."""
-    pending: list[tuple[ast.operator, ast.expr]] = []
-    while isinstance(node, ast.BinOp):
-        pending.append((node.op, node.right))
-        node = node.left
-    value = _value(node)
-    while pending:
-        operator, right = pending.pop()
-        if isinstance(operator, ast.Mult):
-            value = _part(value, node) * _times(right)
-        elif type(operator) in JOINING:
-            parts = [_part(value, node), _part(_value(right), right)]
-            while pending and type(pending[-1][0]) is type(operator):
-                last = pending.pop()[1]
-                parts.append(_part(_value(last), last))
-            value = _joint(JOINING[type(operator)], parts)
-        else:
+    def joined(self, node: ast.expr) -> Expression:
+        """A run of operators, taken down its left spine in a loop."""
+        pending: list[tuple[ast.operator, ast.expr]] = []
+        while isinstance(node, ast.BinOp):
+            pending.append((node.op, node.right))
+            node = node.left
+        value = self.part(node)
+        while pending:
+            operator, right = pending.pop()
+            if isinstance(operator, ast.Mult):
+                value = value * _times(right)
+            elif type(operator) in JOINING:
+                parts = [value, self.part(right)]
+                while pending and type(pending[-1][0]) is type(operator):
+                    parts.append(self.part(pending.pop()[1]))
+                value = _joint(JOINING[type(operator)], parts)
+            else:
+                raise ReadError(
+                    f"Layers are joined by >>, + and |, and repeated by * and a number; {_quoted(right)} stands behind another operator."
+                )
+        return value
+
+    def part(self, node: ast.expr) -> Expression:
+        value = self.value(node)
+        if not isinstance(value, Expression):
+            raise ReadError(f"{_quoted(node)} stands where a layer or joint was expected, such as ReLU().")
+        return value
+
+    def made(self, node: ast.Call) -> Expression:
+        if not isinstance(node.func, ast.Name):
+            raise ReadError(f"{_quoted(node.func)} cannot be called in a network: only the layers and joints can, by their names.")
+        name = node.func.id
+        if name not in MAKERS:
+            raise ReadError(choices(name, MAKERS, "layer or joint"))
+        words = [keyword.arg for keyword in node.keywords]
+        if any(isinstance(argument, ast.Starred) for argument in node.args) or None in words:
+            raise ReadError(f"{name} is given its arguments one by one: * and ** cannot stand in a network.")
+        if len(set(words)) < len(words):
             raise ReadError(
-                f"Layers are joined by >>, + and |, and repeated by * and a number; {_quoted(right)} stands behind another operator."
+                f"{name} is given an argument twice{self.place(node)}: {', '.join(sorted(str(word) for word in words if words.count(word) > 1))}."
             )
-    return _part(value, node)
+        positional = [self.value(argument) for argument in node.args]
+        named = {str(keyword.arg): self.value(keyword.value) for keyword in node.keywords}
+        try:
+            return MAKERS[name](*positional, **named)
+        except TypeError as error:
+            raise ReadError(f"{name} {str(error).rpartition('() ')[2]}{self.place(node)}. {_usage(MAKERS[name])}") from None
+        except HubelError as error:
+            raise type(error)(f"{error}{self.place(node)}") from None
+
+    def place(self, node: ast.expr) -> str:
+        before = self.lines[node.lineno - 1].encode()[: node.col_offset].decode()  # ast counts bytes
+        return f" (at character {len(before) + 1})" if len(self.lines) == 1 else f" (line {node.lineno}, character {len(before) + 1})"
 
 
 def _joint(kind: type[Chain | Sum | Concat], parts: list[Expression]) -> Expression:
@@ -113,48 +149,25 @@ def _joint(kind: type[Chain | Sum | Concat], parts: list[Expression]) -> Express
     return kind(*parts)
 
 
-def _part(value: Any, node: ast.expr) -> Expression:
-    if not isinstance(value, Expression):
-        raise ReadError(f"{_quoted(node)} stands where a layer or joint was expected, such as ReLU().")
-    return value
-
-
 def _times(node: ast.expr) -> int:
-    if isinstance(node, ast.Constant) and type(node.value) is int and 1 <= node.value <= 10_000:
+    if isinstance(node, ast.Constant) and type(node.value) is int and 1 <= node.value <= MOST_LAYERS:
         return node.value
     raise ReadError(
-        f"{_quoted(node)} stands behind *: a part is repeated by a whole number from 1 to 10,000, as in (Conv(64, 3, pad=1) >> ReLU()) * 2."
+        f"{_quoted(node)} stands behind *: a part is repeated by a whole number, at most {MOST_LAYERS:,}, as in (Conv(64, 3, pad=1) >> ReLU()) * 2."
     )
 
 
-def _made(node: ast.Call) -> Expression:
-    if not isinstance(node.func, ast.Name):
-        raise ReadError(f"{_quoted(node.func)} cannot be called in a network: only the layers and joints can, by their names.")
-    name = node.func.id
-    if name not in MAKERS:
-        raise ReadError(choices(name, MAKERS, "layer or joint"))
-    if any(isinstance(argument, ast.Starred) for argument in node.args) or any(keyword.arg is None for keyword in node.keywords):
-        raise ReadError(f"{name} is given its arguments one by one: * and ** cannot stand in a network.")
-    positional = [_value(argument) for argument in node.args]
-    named = {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
-    try:
-        return MAKERS[name](*positional, **named)
-    except TypeError as error:
-        raise ReadError(f"{name} cannot be made so: {str(error).replace('__init__()', name)}.") from None
-    except HubelError as error:
-        raise type(error)(f"{error}{_place_of(node)}") from None
+def _usage(kind: Callable[..., Expression]) -> str:
+    names = [field.name for field in fields(kind)] if is_dataclass(kind) else ["net", "weight"] if kind is Head else ["parts"]
+    return f"It takes: {', '.join(names)}." if names else "It takes nothing."
 
 
 def _quoted(node: ast.AST) -> str:
     try:
         text = ast.unparse(node)
-    except RecursionError:
+    except (RecursionError, ValueError):
         text = type(node).__name__
     return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def _place_of(node: ast.expr) -> str:
-    return f" (at character {node.col_offset + 1})" if node.lineno == 1 else f" (line {node.lineno}, character {node.col_offset + 1})"
 
 
 def _place(text: str, line: int, column: int, first: int = 1) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from hubel.errors import ShapeError
+
+FARTHEST = 1000
+"""How far from its own number a refusal looks for a padding or stride that fits."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class Window:
     after: int = 0
     dilation: int = 1
     fit: str = "exact"
+    free: tuple[str, ...] = ("pad", "stride", "fit")
+    """Which of its numbers a user can change: what a refusal may propose."""
 
     @property
     def span(self) -> int:
@@ -61,25 +67,21 @@ class Window:
             f"so the last {_counted(lost)} would be lost. What fits: {', '.join(self._remedies(width, axis))}."
         )
 
-    def _remedies(self, width: int, axis: str) -> Iterable[str]:
-        def first(candidates: Iterable[int], fits: Callable[[int], bool]) -> int | None:
-            return next((value for value in candidates if fits(value)), None)
+    def _remedies(self, width: int, axis: str) -> Iterator[str]:
+        def nearest(value: int, least: int, most: int, changed: Callable[[int], Window]) -> int | None:
+            steps = (value + sign * step for step in range(FARTHEST) for sign in (-1, 1))
+            return next((other for other in steps if least <= other <= most and changed(other)._fits(width)), None)
 
-        below, above = first(range(width - 1, 0, -1), self._fits), first(range(width + 1, width + self.stride + 1), self._fits)
-        yield f"{_article(axis)} of {' or '.join(str(value) for value in (below, above) if value)}"
-        if self.before == self.after:
-            pad = first(
-                sorted(range(self.span // 2 + 1), key=lambda pad: abs(pad - self.before)), lambda pad: self._padded(pad)._fits(width)
-            )
-            if pad is not None:
-                yield f"pad={pad} (gives {self._padded(pad).outputs(width)})"
-        stride = first(
-            sorted(range(1, 2 * self.stride), key=lambda stride: abs(stride - self.stride)),
-            lambda stride: self._strided(stride)._fits(width),
-        )
+        sizes = [width - self.lost(width), width + self.stride - self.unread(width)]
+        yield f"{_article(axis)} of {' or '.join(str(size) for size in sizes if size > 0 and self._fits(size))}"
+        pad = nearest(self.before, 0, self.size // 2, self._padded) if "pad" in self.free and self.before == self.after else None
+        if pad is not None:
+            yield f"pad={pad} (gives {self._padded(pad).outputs(width)})"
+        stride = nearest(self.stride, 1, 2 * self.stride, self._strided) if "stride" in self.free else None
         if stride is not None:
             yield f"stride={stride} (gives {self._strided(stride).outputs(width)})"
-        yield f'or fit="floor" to give {Window.outputs(self._with(fit="floor"), width)} and lose them'
+        if "fit" in self.free:
+            yield f'or fit="floor" to give {self._with(fit="floor").outputs(width)} and lose them'
 
     def _padded(self, pad: int) -> Window:
         return self._with(before=pad, after=pad)
@@ -87,8 +89,8 @@ class Window:
     def _strided(self, stride: int) -> Window:
         return self._with(stride=stride)
 
-    def _with(self, **changes: int | str) -> Window:
-        return Window(**{**vars(self), **changes})
+    def _with(self, **changes: Any) -> Window:
+        return replace(self, **changes)
 
 
 def _decimal(value: Fraction) -> str:

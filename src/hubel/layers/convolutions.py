@@ -130,7 +130,7 @@ class Subsample(Convolution):
 
     def windows(self) -> tuple[Window, Window]:
         down, across = pair(self.size)
-        return Window(down, down), Window(across, across)
+        return Window(down, down, free=()), Window(across, across, free=())
 
     def weights(self, shape: Shape) -> int:
         return self.maps_in(shape)[0]

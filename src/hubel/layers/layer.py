@@ -79,9 +79,10 @@ class Windowed(Layer):
         size, stride, dilation = pair(said["size"]), pair(said.get("stride", 1)), pair(said.get("dilation", 1))
         pads = sides(said.get("pad", 0))
         fit = said.get("fit", "exact")
+        free = tuple(name for name in ("pad", "stride", "fit") if name in said)
         return (
-            Window(size[0], stride[0], *pads[0], dilation[0], fit),
-            Window(size[1], stride[1], *pads[1], dilation[1], fit),
+            Window(size[0], stride[0], *pads[0], dilation[0], fit, free),
+            Window(size[1], stride[1], *pads[1], dilation[1], fit, free),
         )
 
     def area(self) -> int:

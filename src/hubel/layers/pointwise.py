@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hubel.errors import LayerError
 from hubel.joints import Shape
 from hubel.layers.layer import Layer
 
@@ -56,13 +57,18 @@ class Softmax(Layer):
 class LRN(Layer):
     """AlexNet's response normalisation: x / (k + alpha * SUM of x^2 over n neighbouring maps)^beta (2012, sec. 3.3).
 
-    alpha multiplies the sum, as printed; torch and Caffe divide it by n.
+    alpha multiplies the sum, as printed; torch and Caffe divide it by n. n is odd: as many maps on either side.
     """
 
     n: int = 5
     k: float = 2.0
     alpha: float = 1e-4
     beta: float = 0.75
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n % 2 == 0:
+            raise LayerError(f"LRN: n is {self.n}; it must be odd, so that as many neighbours stand on either side of a map.")
 
     def output(self, shape: Shape) -> Shape:
         return self.maps_in(shape)

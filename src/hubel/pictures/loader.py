@@ -76,6 +76,8 @@ def decoded(split: Split, pixels: Pixels, strict: bool = False, told: Callable[[
     read, and where the pictures would not fit into memory.
     """
     count = len(split.labels)
+    if not count:
+        raise PictureError("There are no pictures in this set.")
     size = count * pixels.height * pixels.width * pixels.channels
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if size > 0.8 * free:
@@ -114,6 +116,10 @@ def decoded(split: Split, pixels: Pixels, strict: bool = False, told: Callable[[
 
 def divided(pictures: Pictures, share: float, seed: int) -> tuple[Pictures, Pictures]:
     """The pictures to learn from and those to validate on: `share` of every class, drawn by `seed`."""
+    if pictures.labels.bincount().max() < 2:
+        raise PictureError(
+            "Every class has one picture only, so none can be held out to validate on; training needs two or more of a class."
+        )
     held = torch.from_numpy(held_out(pictures.labels.numpy(), share, np.random.default_rng(seed)))
     return pictures.subset((~held).nonzero()[:, 0]), pictures.subset(held.nonzero()[:, 0])
 

@@ -11,10 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hubel.errors import PictureError
+
+# What Pillow warns of is either refused below, with its reason, or does not touch the pixels.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """The formats that are decoded; anything else is refused by name."""
@@ -80,8 +83,9 @@ class Pixels:
             return picture.resize(size, kernel)
         if self.fit == "crop":
             return ImageOps.fit(picture, size, kernel)
-        if picture.width > self.width or picture.height > self.height:
-            picture = ImageOps.contain(picture, size, kernel)
+        scale = min(self.width / picture.width, self.height / picture.height)
+        if scale < 1:
+            picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), kernel)
         grey: Any = self.background if self.channels == 1 else (self.background,) * 3
         canvas = Image.new(self.mode, size, grey)
         canvas.paste(picture, ((self.width - picture.width) // 2, (self.height - picture.height) // 2))
@@ -106,39 +110,46 @@ def opened(source: str | Path | bytes) -> Image.Image:
     data = source if isinstance(source, bytes) else _bytes(Path(source))
     if not data:
         raise PictureError("the file is empty")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Pillow warns of is refused below, or does not touch the pixels
-        try:
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
-            if picture.width * picture.height > LARGEST:
-                raise PictureError(f"it has {picture.width} x {picture.height} pixels; at most {LARGEST:,} are decoded")
-            picture.load()
-            return ImageOps.exif_transpose(picture)
-        except PictureError:
-            raise
-        except UnidentifiedImageError:
-            raise PictureError(f"it is not a picture ({', '.join(FORMATS)} are read)") from None
-        except Image.DecompressionBombError:
-            raise PictureError(f"it has too many pixels; at most {LARGEST:,} are decoded") from None
-        except Exception as error:  # Pillow's decoders raise whatever the damage leads them to
-            raise PictureError(f"it is damaged: {error or type(error).__name__}") from None
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        if picture.width * picture.height > LARGEST:
+            raise PictureError(f"it has {picture.width} x {picture.height} pixels; at most {LARGEST:,} are decoded")
+        picture.load()
+        return upright(picture)
+    except PictureError:
+        raise
+    except UnidentifiedImageError:
+        raise PictureError(f"it is not a picture ({', '.join(FORMATS)} are read)") from None
+    except Image.DecompressionBombError:
+        raise PictureError(f"it has too many pixels; at most {LARGEST:,} are decoded") from None
+    except Exception as error:  # Pillow's decoders raise whatever the damage leads them to
+        raise PictureError(f"it is damaged: {error or type(error).__name__}") from None
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF says, without that tag."""
+    return ImageOps.exif_transpose(picture)
 
 
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise PictureError(f"it cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise PictureError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def flattened(picture: Image.Image, mode: str, background: int) -> Image.Image:
     """The picture as 8-bit grey ("L") or "RGB": 16 bits scaled to 8, transparency laid on the background."""
-    if picture.mode == mode:
+    if picture.mode == mode and "transparency" not in picture.info:
         return picture
     if picture.mode.startswith("I"):
         picture = _from_16_bits(picture)
     elif picture.mode == "F":
         raise PictureError("its pixels are floating-point numbers, whose range it does not state; save it with 8 or 16 bits")
+    elif picture.mode == "LAB":
+        picture = (
+            ImageCms.profileToProfile(picture, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB") or picture
+        )
     if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, (background,) * 3 + (255,)), picture)
@@ -149,4 +160,7 @@ def _from_16_bits(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise PictureError("its pixels have 32 bits, whose range it does not state; save it with 8 or 16 bits")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    grey = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if "transparency" in picture.info:  # one level of grey that is not there
+        grey.putalpha(Image.fromarray(np.where(values == picture.info["transparency"], 0, 255).astype(np.uint8)))
+    return grey

@@ -66,7 +66,9 @@ def _idx_pair(pictures: Path, labels: Path) -> Arrays:
     drawn, said = idx(pictures, 3), idx(labels, 1)
     if len(drawn) != len(said):
         raise PictureError(f"{pictures} has {len(drawn)} pictures, but {labels} has {len(said)} labels; the files do not belong together.")
-    if len(said) and said.max() > 9:
+    if not drawn.size:
+        raise PictureError(f"{pictures} holds no pictures: its header says {' x '.join(map(str, drawn.shape))}.")
+    if said.max() > 9:
         raise PictureError(f"{labels} has the label {said.max()}; MNIST and Fashion-MNIST have 0 to 9.")
     return drawn, said.astype(np.int64)
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +49,11 @@ class Source:
 
     def training(self) -> Split:
         """The pictures to learn from: the train split, or all of a set that is not divided."""
-        return self.split("train" if "train" in self.openers else "all")
+        return self.split("all" if "all" in self.openers else "train")
 
     def testing(self) -> Split:
         """The pictures to be tested on: the test split, or all of a set that is not divided."""
-        return self.split("test" if "test" in self.openers or "all" not in self.openers else "all")
+        return self.split("all" if "all" in self.openers else "test")
 
 
 def open_source(place: str | Path) -> Source:
@@ -65,13 +64,13 @@ def open_source(place: str | Path) -> Source:
     if str(place) == "digits":
         return _from_arrays("digits", tuple("0123456789"), published.digits())
     folder = Path(place)
-    if not folder.exists():
+    if not _is(folder.exists):
         raise PictureError(f"There is no folder {str(place)!r}, and no set of that name; the set that is always there is: digits.")
-    if not folder.is_dir():
+    if not _is(folder.is_dir):
         raise PictureError(f"{str(place)!r} is a file; a set is a folder of class folders, or a folder of IDX files.")
     files = published.idx_files(folder)
     if files:
-        return _from_arrays(folder.name, published.idx_classes(files), published.idx_splits(files))
+        return _from_arrays(folder.resolve().name, published.idx_classes(files), published.idx_splits(files))
     return _from_folders(folder)
 
 
@@ -95,39 +94,43 @@ def _from_arrays(
 def _from_folders(folder: Path) -> Source:
     notes: list[str] = []
     below = _folders(folder, notes)
+    divided = any(name.lower() in SPLITS for name in below)
+    if not divided:
+        return _source(folder, {"all": below}, {"all": folder}, notes)
     parts = {SPLITS[name.lower()]: path for name, path in below.items() if name.lower() in SPLITS}
-    if not parts:
-        return _source(folder, {"all": folder}, notes)
-    strangers = [name for name in below if name.lower() not in SPLITS]
+    strangers = sorted(name for name in below if name.lower() not in SPLITS)
     if strangers:
         raise PictureError(
-            f"{folder} has split folders ({', '.join(sorted(parts))}) beside others ({', '.join(sorted(strangers))}); move the others away."
+            f"{folder} has split folders ({', '.join(sorted(parts))}) beside others ({', '.join(strangers)}); move the others away."
         )
     if len(parts) < len(below):
         raise PictureError(f"{folder} has two folders for one split: {', '.join(sorted(below))}; leave one of them.")
     if "train" not in parts:
         notes.append(f"{folder} has no train folder, so it can be tested on but not trained on.")
-    return _source(folder, {name: parts[name] for name in ("train", "validation", "test") if name in parts}, notes)
+    parts = {name: parts[name] for name in ("train", "validation", "test") if name in parts}
+    return _source(folder, {name: _folders(path, notes) for name, path in parts.items()}, parts, notes)
 
 
-def _source(folder: Path, parts: dict[str, Path], notes: list[str]) -> Source:
-    listed = {name: {label: _files(path, notes) for label, path in _folders(part, notes).items()} for name, part in parts.items()}
-    first, *others = listed
-    classes = tuple(sorted(listed[first]))
+def _source(folder: Path, folders: dict[str, dict[str, Path]], places: dict[str, Path], notes: list[str]) -> Source:
+    """The set of class folders {split: {class: folder}}, if they agree and none is empty."""
+    for name, by_class in folders.items():
+        if not by_class:
+            raise PictureError(f"{places[name]} has no class folders; a set is a folder with one folder of pictures for each class.")
+    first, *others = folders
+    classes = tuple(sorted(folders[first]))
     for other in others:
-        if tuple(sorted(listed[other])) != classes:
+        if tuple(sorted(folders[other])) != classes:
             raise PictureError(
-                f"The classes of {parts[first]} and {parts[other]} disagree: {', '.join(classes)} against {', '.join(sorted(listed[other]))}."
+                f"The classes of {places[first]} and {places[other]} disagree: {', '.join(classes)} against {', '.join(sorted(folders[other]))}."
             )
-    if not classes:
-        raise PictureError(f"{folder} has no class folders; a set is a folder with one folder of pictures for each class.")
     if len(classes) == 1:
         raise PictureError(f"{folder} has the single class {classes[0]!r}; telling classes apart takes at least two folders of pictures.")
-    for name, by_class in listed.items():
-        for label, files in by_class.items():
-            if not files:
-                raise PictureError(f"The class {label!r} has no pictures in {parts[name]}; put some there, or remove the folder.")
-    return Source(folder.name, classes, {name: _opener(by_class, classes) for name, by_class in listed.items()}, tuple(notes))
+    files = {name: {label: _files(path, notes) for label, path in by_class.items()} for name, by_class in folders.items()}
+    for name, listed in files.items():
+        empty = [label for label in classes if not listed[label]]
+        if empty:
+            raise PictureError(f"The class {empty[0]!r} has no pictures in {places[name]}; put some there, or remove the folder.")
+    return Source(folder.resolve().name, classes, {name: _opener(listed, classes) for name, listed in files.items()}, tuple(notes))
 
 
 def _opener(by_class: dict[str, list[Path]], classes: tuple[str, ...]) -> Callable[[], Split]:
@@ -143,10 +146,11 @@ def _folders(folder: Path, notes: list[str]) -> dict[str, Path]:
     """The visible folders in a folder, by name; hidden ones and lone files are noted."""
     found = {}
     for entry in _entries(folder):
-        if not entry.is_dir():
-            if not entry.name.startswith("."):
+        hidden = entry.name.startswith(".") or entry.name == "__MACOSX"
+        if not _is(entry.is_dir):
+            if not hidden:
                 notes.append(f"{entry.path} was left out: it lies beside the class folders, not in one.")
-        elif entry.name.startswith(".") or entry.name == "__MACOSX":
+        elif hidden:
             notes.append(f"{entry.path} was left out: it is a hidden folder.")
         else:
             found[entry.name] = Path(entry.path)
@@ -159,17 +163,25 @@ def _files(folder: Path, notes: list[str]) -> list[Path]:
     for entry in _entries(folder):
         if entry.name.startswith(".") or entry.name == "__MACOSX":
             notes.append(f"{entry.path} was left out: it is hidden.")
-        elif entry.is_dir(follow_symlinks=False):
+        elif not entry.is_symlink() and _is(entry.is_dir):
             found += _files(Path(entry.path), notes)
-        elif entry.is_file():
+        elif _is(entry.is_file):
             found.append(Path(entry.path))
         else:
-            notes.append(f"{entry.path} was left out: it is neither a file nor a folder.")
+            notes.append(f"{entry.path} was left out: it is no file of its own (a pipe, a socket, or a link that leads to none).")
     return found
 
 
-def _entries(folder: Path) -> list[Any]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         return sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise PictureError(f"{folder} cannot be read: {error.strerror or error}.") from None
+
+
+def _is(asked: Callable[[], bool]) -> bool:
+    """What the system says, or False where it cannot say: a link that leads to itself, a name too long."""
+    try:
+        return asked()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,3 @@
+"""Loaded before every test: hubel settles how threads wait, which must come before torch."""
+
+import hubel  # noqa: F401
