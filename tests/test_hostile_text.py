@@ -96,6 +96,25 @@ def test_long_joints_are_read_or_refused(text):
     assert isinstance(attempt(text), (Expression, HubelError))
 
 
+LONG_WINDED = {
+    "text for a number": "Conv('" + "x" * 50_000 + "', 3)",
+    "text for a choice": "Conv(4, 3, fit='" + "x" * 50_000 + "')",
+    "tuple for a number": "Conv((" + "1, " * 20_000 + "), 3)",
+    "name": "R" * 50_000 + "()",
+    "stage": "Chain(" + "a" * 50_000 + "_=1)",
+    "argument": "ReLU(" + "a" * 50_000 + "=1)",
+    "argument again and again": "Chain(" + "a=ReLU(), " * 5_000 + ")",
+    "line": "ReLU() >> " * 5_000 + ")",
+}
+
+
+@pytest.mark.parametrize("text", LONG_WINDED.values(), ids=LONG_WINDED)
+def test_long_mistakes_have_short_answers(text):
+    error = attempt(text)
+    assert isinstance(error, HubelError)
+    assert len(str(error)) < 1_000
+
+
 HOSTILE = [
     *[text for text in UNREADABLE if "\0" not in text and "\ud800" not in text][::8],
     *[flood(100_000) for flood in FLOODS.values()][::3],

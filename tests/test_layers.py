@@ -182,6 +182,14 @@ def test_impossible_argument_is_refused_with_its_layer_and_field(text, field, va
 
 
 @pytest.mark.parametrize(
+    "text", ["Conv(value, 3)", "Conv(4, (3, value))", "Conv(4, 3, pad=value)", "Scale(value)", "ConnectedConv(((value,),), 3)"]
+)
+def test_numbers_too_long_to_be_printed_are_refused(text):
+    with pytest.raises(LayerError, match=rf"^{text.split('(')[0]}: "):
+        eval(text, vars(L), {"value": 1 << 20_000})
+
+
+@pytest.mark.parametrize(
     ("make", "said"),
     [
         (lambda: Conv(6, 3, groups=4), "Conv: 6 maps cannot be split into 4 groups"),

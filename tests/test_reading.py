@@ -144,7 +144,9 @@ def test_caret_stands_under_the_character_at_fault(text, line, at):
     assert shown[:under] == whole[at - under : at]
 
 
-@pytest.mark.parametrize("text", ["Conv(0, 3)", "ReLU() >> Conv(0, 3)", "Chain(é=ReLU(), b=Conv(0, 3))", "(ReLU() >>\n Conv(0, 3))"])
+@pytest.mark.parametrize(
+    "text", ["Conv(0, 3)", "ReLU() >> Conv(0, 3)", "Chain(é=ReLU(), b=Conv(0, 3))", "(ReLU() >>\n Conv(0, 3))", "(ReLU() >>\f Conv(0, 3))"]
+)
 def test_impossible_layers_are_placed_by_their_character(text):
     line = text.split("\n")[-1]
     with pytest.raises(LayerError, match=rf"character {line.index('Conv') + 1}\)$"):

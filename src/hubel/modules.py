@@ -41,6 +41,11 @@ class Head(nn.Sequential):
         return x
 
 
+def head_weights(network: nn.Module) -> list[float]:
+    """The weights of the heads of training, in order."""
+    return [stage.weight for stage in network.children() if isinstance(stage, Head)]
+
+
 class Sum(nn.ModuleList):
     """Branches' outputs added, out of place: with an identity first, `+=` would overwrite the input."""
 

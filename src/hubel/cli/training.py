@@ -99,7 +99,7 @@ def _print_started(record: Started, progress: Progress) -> None:
     recipe = record.recipe
     progress.say(
         f"{record.parameters:,} parameters; {record.train:,} pictures to learn from, {record.validation:,} to validate on, {len(record.classes)} classes; "
-        f"{recipe.threads} thread{'s' if recipe.threads > 1 else ''}, {recipe.precision}"
+        f"{recipe.threads} thread{'s' if recipe.threads > 1 else ''}{f' in {recipe.lanes} lanes' if recipe.lanes > 1 else ''}, {recipe.precision}"
     )
     if record.epoch or record.step:
         progress.say(f"Going on in epoch {record.epoch + 1} after step {record.step}.")

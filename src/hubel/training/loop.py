@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from hubel import chance
 from hubel.errors import RunError
 from hubel.evaluation import precise, predicted, scored
-from hubel.modules import Head
+from hubel.modules import head_weights
 from hubel.pictures.augment import Augmentation
 from hubel.pictures.loader import Pictures, batches, steps
 from hubel.pictures.pixels import Pixels
+from hubel.training.lanes import Lanes, Part
 from hubel.training.losses import loss_of
 from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch, Step
@@ -95,48 +96,51 @@ class Guard:
 
 def records(state: State, job: Job) -> Iterator[Step | Epoch]:
     """Train from where `state` stands to the end of the recipe. Raises RunError before a step that is not finite is taken."""
-    recipe, network = job.recipe, state.network
-    augmentation = Augmentation(recipe.shift, recipe.flip)
+    recipe = job.recipe
     guard = Guard(state)
     in_turn = 1 if state.device.type == "cpu" else CHECK_EVERY
-    network.train()
-    loss_function = None
-    while state.epoch < recipe.epochs:
-        for indices in batches(len(job.train), recipe.batch, recipe.seed, state.epoch, state.step, state.device):
-            started = time.perf_counter()
-            torch.manual_seed(chance.key(recipe.seed, state.epoch, state.step, DROPOUT) >> 1)
-            pictures = job.pixels.tensor(augmentation.batch(job.train.pixels, indices, recipe.seed, state.epoch))
-            labels = job.train.labels[indices]
-            with precise(recipe.precision, state.device):
-                outputs = network(pictures)
-            scores, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
-            loss_function = loss_function or loss_of(recipe, scores.shape[1])
-            loss = loss_function(scores.float(), labels)
-            for head, weight in zip(heads, _head_weights(network)):
-                loss = loss + weight * loss_function(head.float(), labels)
-            rate = recipe.rate(state.epoch * job.steps + state.step, recipe.epochs * job.steps)
-            for group in state.optimiser.param_groups:
-                group["lr"] = rate
-            state.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            guard.watch(loss, state.step)
-            state.optimiser.step()
-            _tally(state.sums, loss, scores, labels)
-            state.step += 1
-            state.trained_seconds += time.perf_counter() - started
-            if state.step % in_turn == 0 or state.step == job.steps:
-                _refuse_unless_finite(guard, state, job)
-            yield Step(state.epoch + 1, state.step, job.steps, len(indices), rate)
-        yield _ended(state, job)
+    with Lanes(state.network, recipe.lanes or 1) as lanes:
+        while state.epoch < recipe.epochs:
+            lanes.train()
+            for indices in batches(len(job.train), recipe.batch, recipe.seed, state.epoch, state.step, state.device):
+                started = time.perf_counter()
+                rate = recipe.rate(state.epoch * job.steps + state.step, recipe.epochs * job.steps)
+                for group in state.optimiser.param_groups:
+                    group["lr"] = rate
+                torch.manual_seed(chance.key(recipe.seed, state.epoch, state.step, DROPOUT) >> 1)
+                state.optimiser.zero_grad()
+                sums = lanes.run(part_of(job, state.epoch, len(indices)), indices)
+                guard.watch(sums[0], state.step)
+                state.optimiser.step()
+                state.sums += sums
+                state.step += 1
+                state.trained_seconds += time.perf_counter() - started
+                if state.step % in_turn == 0 or state.step == job.steps:
+                    _refuse_unless_finite(guard, state, job)
+                yield Step(state.epoch + 1, state.step, job.steps, len(indices), rate)
+            yield _ended(state, job)
 
 
-def _head_weights(network: nn.Module) -> list[float]:
-    return [stage.weight for stage in network.children() if isinstance(stage, Head)]
+def part_of(job: Job, epoch: int, batch: int) -> Part:
+    """How to run some pictures of a batch forward and backward: gives their summed loss, right answers, and number."""
+    recipe = job.recipe
+    augmentation = Augmentation(recipe.shift, recipe.flip)
 
+    def part(network: nn.Module, indices: Tensor) -> Tensor:
+        pictures = job.pixels.tensor(augmentation.batch(job.train.pixels, indices, recipe.seed, epoch))
+        labels = job.train.labels[indices]
+        with precise(recipe.precision, indices.device):
+            outputs = network(pictures)
+        scores, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
+        loss_function = loss_of(recipe, scores.shape[1])
+        loss = loss_function(scores.float(), labels)
+        for head, weight in zip(heads, head_weights(network)):
+            loss = loss + weight * loss_function(head.float(), labels)
+        (loss * (len(indices) / batch)).backward()  # type: ignore[no-untyped-call]
+        right = (predicted(scores.detach()) == labels).sum()
+        return torch.stack([loss.detach().double() * len(indices), right.double(), loss.new_tensor(len(indices), dtype=torch.float64)])
 
-def _tally(sums: Tensor, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
-    right = (predicted(scores.detach()) == labels).sum()
-    sums += torch.stack([loss.detach() * len(labels), right, sums.new_tensor(len(labels))])
+    return part
 
 
 def _ended(state: State, job: Job) -> Epoch:

@@ -1,4 +1,4 @@
-"""The number of threads and the precision with which this machine takes a step fastest, found by taking some."""
+"""The threads, lanes and precision with which this machine takes a step fastest, found by taking some."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import copy
 import os
 import statistics
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from hubel.evaluation import precise
-from hubel.training.loop import Job, optimiser_of
-from hubel.training.losses import loss_of
+from hubel.errors import RunError
+from hubel.training.lanes import Lanes, splittable
+from hubel.training.loop import Job, optimiser_of, part_of
 from hubel.training.recipe import Recipe
 
 SECONDS = 3.0
@@ -22,24 +25,59 @@ SECONDS = 3.0
 MARGIN = 1.15
 """How much faster bf16 must be to be chosen."""
 
+MOST = 8
+"""Steps each way, at most."""
+
+
+class Way(NamedTuple):
+    """A way to take a step."""
+
+    threads: int
+    lanes: int
+    precision: str
+
+    def settle(self) -> None:
+        """Share the threads out among the lanes."""
+        torch.set_num_threads(max(1, self.threads // self.lanes))
+
 
 def settled(network: nn.Module, job: Job) -> Recipe:
-    """The recipe with `threads` and `precision` chosen where it leaves them open."""
+    """The recipe with `threads`, `lanes` and `precision` chosen where it leaves them open.
+
+    Raises RunError where it asks for lanes with a network whose batches cannot be split.
+    """
     recipe = job.recipe
-    device = next(network.parameters()).device
-    counts = [recipe.threads] if recipe.threads else _thread_counts()
+    if recipe.lanes > 1 and not splittable(network):
+        raise RunError(
+            f"The recipe has lanes={recipe.lanes}, but batch norm and dropout need the whole batch; leave --lanes out, or say 1."
+        )
+    ways = _ways(recipe, network)
+    if len(ways) > 1:
+        took = _measured(network, job, ways)
+        fastest = {
+            name: min((way for way in ways if way.precision == name), key=took.__getitem__) for name in {way.precision for way in ways}
+        }
+        plain = fastest.get("fp32", ways[0])
+        chosen = (
+            fastest["bf16"]
+            if len(fastest) == 2 and took[fastest["bf16"]] * MARGIN < took[plain]
+            else fastest.get("fp32", fastest.get("bf16", plain))
+        )
+    else:
+        chosen = ways[0]
+    return replace(recipe, **chosen._asdict())
+
+
+def _ways(recipe: Recipe, network: nn.Module) -> list[Way]:
+    """Every way that the recipe leaves open."""
+    on_host = next(network.parameters()).device.type == "cpu"
+    counts = [recipe.threads] if recipe.threads else _thread_counts() if on_host else [torch.get_num_threads()]
     names = [recipe.precision] if recipe.precision != "auto" else ["fp32", "bf16"]
-    if device.type != "cpu":
-        counts = [recipe.threads or torch.get_num_threads()]
-    ways = [(threads, name) for threads in counts for name in names]
-    if len(ways) == 1:
-        return replace(recipe, threads=ways[0][0], precision=ways[0][1])
-    took = _measured(network, job, ways)
-    fastest = {name: min((way for way in ways if way[1] == name), key=took.__getitem__) for name in names}
-    chosen = fastest[names[0]]
-    if len(names) == 2 and took[fastest["bf16"]] * MARGIN < took[chosen]:
-        chosen = fastest["bf16"]
-    return replace(recipe, threads=chosen[0], precision=chosen[1])
+    ways = []
+    for threads in counts:
+        lanes = [recipe.lanes] if recipe.lanes else sorted({1, threads}) if on_host and splittable(network) else [1]
+        ways += [Way(threads, count, name) for count in lanes for name in names]
+    return ways
 
 
 def _thread_counts() -> list[int]:
@@ -48,35 +86,39 @@ def _thread_counts() -> list[int]:
     return sorted({most, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
 
 
-def _measured(network: nn.Module, job: Job, ways: list[tuple[int, str]]) -> dict[tuple[int, str], float]:
+def _measured(network: nn.Module, job: Job, ways: list[Way]) -> dict[Way, float]:
     """The median seconds of a step each way, the ways taken in turn."""
-    trial = copy.deepcopy(network).train()
-    device = next(trial.parameters()).device
-    optimiser = optimiser_of(trial, job.recipe)
-    some = job.train.pixels[: job.recipe.batch]
-    pictures, labels = job.pixels.tensor(some), job.train.labels[: job.recipe.batch]
-
-    def step(name: str) -> None:
-        with precise(name, device):
-            outputs = trial(pictures)
-        scores = outputs[0] if isinstance(outputs, tuple) else outputs
-        optimiser.zero_grad()
-        loss_of(job.recipe, scores.shape[1])(scores.float(), labels).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
     before = torch.get_num_threads()
-    times: dict[tuple[int, str], list[float]] = {way: [] for way in ways}
-    began = time.perf_counter()
-    while True:
-        for threads, name in ways:
-            torch.set_num_threads(threads)
-            step(name)  # the first step with another number of threads pays for the change
-            started = time.perf_counter()
-            step(name)
-            times[threads, name].append(time.perf_counter() - started)
-        if time.perf_counter() - began > SECONDS or len(times[ways[0]]) == 20:
-            break
+    times: dict[Way, list[float]] = {way: [] for way in ways}
+    with ExitStack() as stack:
+        steps = {way: _stepper(copy.deepcopy(network), job, way, stack) for way in ways}
+        began = time.perf_counter()
+        while True:
+            for way in ways:
+                way.settle()
+                steps[way]()  # the first step with another number of threads pays for the change
+                started = time.perf_counter()
+                steps[way]()
+                times[way].append(time.perf_counter() - started)
+            if time.perf_counter() - began > SECONDS or len(times[ways[0]]) == MOST:
+                break
     torch.set_num_threads(before)
     return {way: statistics.median(seconds) for way, seconds in times.items()}
+
+
+def _stepper(network: nn.Module, job: Job, way: Way, stack: ExitStack) -> Callable[[], None]:
+    """Takes one step of training in that way, again and again on the same pictures."""
+    job = replace(job, recipe=replace(job.recipe, **way._asdict()))
+    lanes, optimiser = stack.enter_context(Lanes(network, way.lanes)), optimiser_of(network, job.recipe)
+    lanes.train()
+    indices = torch.arange(min(job.recipe.batch, len(job.train)), device=job.train.labels.device)
+    part = part_of(job, 0, len(indices))
+
+    def step() -> None:
+        optimiser.zero_grad()
+        lanes.run(part, indices)
+        optimiser.step()
+        if indices.device.type == "cuda":
+            torch.cuda.synchronize(indices.device)
+
+    return step

@@ -43,6 +43,7 @@ class Recipe:
     )
     precision: str = setting("auto", "of the arithmetic; auto: bf16 where this machine is clearly faster with it", ("auto", "fp32", "bf16"))
     threads: int = setting(0, "processor threads; 0: as many as are fastest, measured at the start")
+    lanes: int = setting(0, "parts of each batch that are computed side by side, sharing the threads; 0: measured at the start")
     seed: int = setting(0, "decides fresh weights, order, augmentation and the validation part")
 
     def __post_init__(self) -> None:
@@ -59,6 +60,7 @@ class Recipe:
             ("shift", 0 <= self.shift < 1, "from 0 to below 1"),
             ("validation", 0 < self.validation < 1, "between 0 and 1: the best epoch is chosen on that part"),
             ("threads", 0 <= self.threads <= 1024, "from 0 to 1024"),
+            ("lanes", 0 <= self.lanes <= 1024, "from 0 to 1024"),
             ("seed", 0 <= self.seed < 2**63, "from 0 to 2**63 - 1"),
         ):
             if not holds:

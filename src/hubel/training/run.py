@@ -50,7 +50,7 @@ def train(
     place = None if out is None else Path(out)
     with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop:
         chosen = _chosen(place, design, material, asked, network)
-        torch.set_num_threads(chosen.threads)
+        probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
         state = State(network, chosen)
         passed_over = checkpoint.resume(place, state) if place else []
         if place:
