@@ -14,7 +14,7 @@ from hubel.pictures.sources import Source, Split
 from hubel.training.recipe import Recipe
 
 NET = "Conv(4, 3, pad=1, bias=False) >> BatchNorm() >> ReLU() >> MaxPool(2) >> Dropout(0.2) >> FC(3)"
-RECIPE = Recipe(epochs=3, batch=16, lr=0.05, shift=0.2, flip=True, threads=1, precision="fp32", validation=0.2)
+RECIPE = Recipe(epochs=3, batch=16, lr=0.05, shift=0.2, flip=True, threads=1, lanes=1, precision="fp32", validation=0.2)
 
 
 def drawings(count=90, classes=3, seed=0):

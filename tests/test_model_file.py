@@ -382,7 +382,7 @@ IMPOSSIBLE = {
     "an input of words": ({"input": "large"}, {}, "says what cannot be"),
     "an input of no side": ({"input": []}, {}, "says what cannot be"),
     "an input of parts": ({"input": [3, 10.5, 10]}, {}, "says what cannot be"),
-    "another input": ({"input": [3, 12, 12]}, {}, "the network has"),
+    "another input": ({"input": [3, 12, 12]}, {}, "makes pictures of 3x10x10, but its network reads 3x12x12"),
     "an input that is not what the pictures become": (pixels(height=11, width=11), {}, ""),
     "a later format": ({"format": 99}, {}, "has format 99; this version reads format 1"),
     "no format": ({"format": None}, {}, "format"),

@@ -535,17 +535,6 @@ def test_a_file_with_bytes_changed_is_a_picture_or_refused_and_never_another_err
     assert outcomes <= {"refused", (4, 4, 3)}
 
 
-def test_a_picture_that_pillow_warns_of_is_read_whatever_becomes_of_warnings(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # it warns above, and refuses above twice as many
-    with pytest.warns(Image.DecompressionBombWarning):
-        Image.open(io.BytesIO(ENCODED["PNG"])).close()
-    for action in ("error", "ignore", "always"):
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter(action)
-            assert np.array_equal(np.asarray(opened(ENCODED["PNG"])), np.asarray(DETAILED))
-        assert heard == []
-
-
 def test_opening_pictures_in_several_threads_leaves_the_warnings_as_they_were(monkeypatch):
     """The second picture is begun before the first is done, and done after it."""
     one, both, done, truly = threading.Event(), threading.Event(), threading.Event(), Image.open

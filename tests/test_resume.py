@@ -16,7 +16,7 @@ from hubel.training import run
 from hubel.training.records import Epoch, Finished, Started, Step, Stopped
 from runs import RECIPE, ended, folder, hubel_process, source, train
 
-FLAGS = ("--epochs", 6, "--batch", 8, "--shift", 0.2, "--flip", "--threads", 1, "--precision", "fp32", "--validation", 0.2)
+FLAGS = ("--epochs", 6, "--batch", 8, "--shift", 0.2, "--flip", "--threads", 1, "--lanes", 1, "--precision", "fp32", "--validation", 0.2)
 NET = "Conv(4, 3, pad=1, bias=False) >> BatchNorm() >> ReLU() >> MaxPool(2) >> Dropout(0.2) >> FC(3)"
 
 

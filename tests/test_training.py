@@ -102,7 +102,7 @@ def test_the_drawings_are_learned_and_the_records_say_so():
     assert isinstance(finished, Finished) and finished.path is None
     assert len(epochs) == 12 and [record.epoch for record in epochs] == list(range(1, 13))
     assert len(steps) == 12 * 5 and sum(record.images for record in steps) == 12 * 72
-    assert epochs[-1].train_loss < 0.5 * epochs[0].train_loss and max(record.validation_accuracy for record in epochs) > 0.9
+    assert epochs[-1].train_loss < 0.7 * epochs[0].train_loss and max(record.validation_accuracy for record in epochs) > 0.9
 
 
 def test_the_model_is_the_best_epochs_not_the_lasts():

@@ -127,8 +127,13 @@ class Anatomy:
     rows: tuple[Row, ...]
 
     @property
+    def last(self) -> Row:
+        """The row of what leaves."""
+        return ([row for row in self.rows if not row.in_head] or list(self.rows))[-1]
+
+    @property
     def output(self) -> Shape:
-        return self.net.output(self.input)
+        return self.last.output
 
     @property
     def parameters(self) -> int:
@@ -157,7 +162,7 @@ class Anatomy:
     @property
     def field(self) -> Field:
         """The receptive field of the output."""
-        return [row.field for row in self.rows if not row.in_head][-1]
+        return self.last.field
 
     def within(self, path: str) -> Anatomy:
         """The part of the anatomy at `path` or below it. Raises HubelError where there is none."""
@@ -219,7 +224,7 @@ class _Walk:
     def _row(self, part: Expression, shape: Shape, output: Shape, field: Field, path: tuple[str, ...]) -> Row:
         size = 0 if isinstance(part, Layer) and part.view else math.prod(output) * BYTES * self.batch
         counts = (
-            (part.weights(shape), part.biases(shape), part.macs(shape) * self.batch, part.connections(shape))
+            (part.weights(shape), part.biases(shape), part.macs(shape) * self.batch, part.connections(shape) * self.batch)
             if isinstance(part, Layer)
             else (0, 0, 0, 0)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hubel.errors import LayerError
+from hubel.errors import LayerError, shortened
 
 Size = int | tuple[int, int]
 Pad = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]]
@@ -31,7 +31,7 @@ def _is_count(value: Any, least: int) -> bool:
 
 def _count(value: Any, where: str) -> int:
     if not _is_count(value, 1):
-        raise LayerError(f"{where} is {value!r}; it must be a positive whole number.")
+        raise LayerError(f"{where} is {shortened(value)}; it must be a positive whole number.")
     return int(value)
 
 
@@ -43,7 +43,7 @@ def _folded(value: Any) -> Any:
 def _size(value: Any, where: str) -> Size:
     parts = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(parts) != 2 or not all(_is_count(part, 1) for part in parts):
-        raise LayerError(f"{where} is {value!r}; it must be a positive whole number, or a (height, width) pair of them.")
+        raise LayerError(f"{where} is {shortened(value)}; it must be a positive whole number, or a (height, width) pair of them.")
     folded: Size = _folded(parts)
     return folded
 
@@ -52,7 +52,9 @@ def _pad(value: Any, where: str) -> Pad:
     parts = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     parts = tuple(tuple(part) if isinstance(part, (tuple, list)) else (part, part) for part in parts)
     if len(parts) != 2 or not all(len(part) == 2 and all(_is_count(side, 0) for side in part) for part in parts):
-        raise LayerError(f"{where} is {value!r}; it must be a whole number, a (height, width) pair, or ((top, bottom), (left, right)).")
+        raise LayerError(
+            f"{where} is {shortened(value)}; it must be a whole number, a (height, width) pair, or ((top, bottom), (left, right))."
+        )
     even = all(part[0] == part[1] for part in parts)
     folded: Pad = _folded((parts[0][0], parts[1][0])) if even else parts
     return folded
@@ -60,20 +62,20 @@ def _pad(value: Any, where: str) -> Pad:
 
 def _flag(value: Any, where: str) -> bool:
     if type(value) is not bool:
-        raise LayerError(f"{where} is {value!r}; it must be True or False.")
+        raise LayerError(f"{where} is {shortened(value)}; it must be True or False.")
     return value
 
 
 def _fit(value: Any, where: str) -> str:
     if value not in ("exact", "floor", "ceil"):
-        raise LayerError(f'{where} is {value!r}; it must be "exact", "floor" or "ceil".')
+        raise LayerError(f'{where} is {shortened(value)}; it must be "exact", "floor" or "ceil".')
     return str(value)
 
 
 def _number(least: float, most: float, words: str) -> Callable[[Any, str], float]:
     def check(value: Any, where: str) -> float:
         if type(value) not in (int, float) or not least <= value <= most:  # neither NaN nor infinity passes
-            raise LayerError(f"{where} is {value!r}; it must be {words}.")
+            raise LayerError(f"{where} is {shortened(value)}; it must be {words}.")
         return float(value)
 
     return check
@@ -83,7 +85,7 @@ def _inputs(value: Any, where: str) -> tuple[tuple[int, ...], ...]:
     rows = tuple(tuple(row) if isinstance(row, (tuple, list)) else () for row in value) if isinstance(value, (tuple, list)) else ()
     if not rows or not all(row and all(_is_count(i, 0) for i in row) and len(set(row)) == len(row) for row in rows):
         raise LayerError(
-            f"{where} is {value!r}; it must list, for each map, the input maps that it reads, such as ((0, 1, 2), (1, 2, 3)), none twice."
+            f"{where} is {shortened(value)}; it must list, for each map, the input maps that it reads, such as ((0, 1, 2), (1, 2, 3)), none twice."
         )
     return rows
 

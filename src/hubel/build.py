@@ -44,15 +44,18 @@ from hubel.layers import (
 )
 
 
-def build(net: Expression, input: Shape, initialisation: str = "he", seed: int = 0) -> modules.Network:
+def build(net: Expression, input: Shape, initialisation: str | None = "he", seed: int = 0) -> modules.Network:
     """A torch module for pictures (N, C, H, W) of shape `input`, with fresh weights that depend on `seed` alone.
+
+    With no initialisation the weights are whatever torch leaves there, to be loaded over.
 
     In training, a network with heads gives (scores, *heads); otherwise scores alone. Raises ShapeError as `anatomy` does.
     """
     anatomy(net, input)  # refuses what does not fit before a single weight is made
     links = _links(chained(net), input)
     network = modules.Network(OrderedDict((name, _module(part, entering)) for name, part, entering in links))
-    initialise(network, initialisation, seed)
+    if initialisation is not None:
+        initialise(network, initialisation, seed)
     for weight in network.parameters():
         if weight.dim() == 4:  # maps and kernels with their channels last in memory: every convolution here runs faster so
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)

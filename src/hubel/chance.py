@@ -42,6 +42,13 @@ def order(length: int, *counts: int) -> Tensor:
     return torch.randperm(length, generator=torch.Generator().manual_seed(key(*counts) >> 1))
 
 
+def seed_torch(device: torch.device, *counts: int) -> None:
+    """Set the generators that torch's own random layers draw from on the CPU and on `device`."""
+    torch.default_generator.manual_seed(key(*counts) >> 1)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(key(*counts) >> 1)
+
+
 def _signed(word: int) -> int:
     """The same 64 bits as torch's int64 reads them."""
     return word - WORD if word >= WORD // 2 else word

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class HubelError(Exception):
@@ -59,8 +60,15 @@ def choices(given: str, known: Iterable[str], noun: str) -> str:
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
     hint = f" Did you mean {by_lower[near[0]]!r}?" if near else ""
-    return f"There is no {noun} {_shortened(given)!r}.{hint} There is: {', '.join(known)}."
+    return f"There is no {noun} {shortened(given)}.{hint} There is: {', '.join(known)}."
 
 
-def _shortened(text: str, longest: int = 60) -> str:
+def shortened(value: Any, longest: int = 60) -> str:
+    """The value as code writes it, cut to what a sentence can hold."""
+    if type(value) is int and value.bit_length() > 256:
+        return f"a number of {value.bit_length()} bits"
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write numbers of more than some thousand digits
+        text = f"a {type(value).__name__} of numbers that are too long to write"
     return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -25,15 +25,18 @@ def scored(
     network: nn.Module, pictures: Pictures, pixels: Pixels, precision: str = "fp32", told: Callable[[int, int], None] | None = None
 ) -> Tensor:
     """Scores (N, outputs) in float32 of every picture, in evaluation mode; the mode is put back. `told` hears (done, of how many)."""
-    was_training = network.training
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     parts = []
-    for start in range(0, len(pictures), BATCH):
-        with precise(precision, pictures.pixels.device):
-            parts.append(network(pixels.tensor(pictures.pixels[start : start + BATCH])).float())
-        if told is not None:
-            told(min(start + BATCH, len(pictures)), len(pictures))
-    network.train(was_training)
+    try:
+        for start in range(0, len(pictures), BATCH):
+            with precise(precision, pictures.pixels.device):
+                parts.append(network(pixels.tensor(pictures.pixels[start : start + BATCH])).float())
+            if told is not None:
+                told(min(start + BATCH, len(pictures)), len(pictures))
+    finally:
+        for module, training in modes:
+            module.training = training
     return torch.cat(parts)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, final
 
-from hubel.errors import LayerError, ShapeError, placed
+from hubel.errors import LayerError, ShapeError, placed, shortened
 
 Shape = tuple[int, ...]
 """(C, H, W) for maps, (N,) for vectors; the batch is not part of it."""
@@ -99,7 +99,7 @@ class _Joint(Expression):
         kind = type(self).__name__
         for part in parts:
             if not isinstance(part, Expression):
-                raise LayerError(f"{kind} was given {part!r}; its parts are layers and joints, such as Conv(6, 5) or ReLU().")
+                raise LayerError(f"{kind} was given {shortened(part)}; its parts are layers and joints, such as Conv(6, 5) or ReLU().")
         depth = 1 + max(part.depth for part in parts)
         if depth > DEEPEST:
             raise LayerError(f"{kind} would stand {depth} joints deep; at most {DEEPEST} may stand inside one another.")
@@ -184,7 +184,7 @@ class Chain(_Joint):
             return f"Chain({self.parts[0]!r})"
         runs = [(part, len(list(run))) for part, run in groupby(self.parts)]
         if len(runs) > LONGEST_RUN:
-            return f"Chain({', '.join(map(repr, self.parts))})"
+            return _called(self)
         return " >> ".join(f"{_atom(part)} * {times}" if times > 1 else _link(part) for part, times in runs)
 
 
@@ -221,11 +221,11 @@ class Sum(_Branches):
         return shapes[0]
 
     def __repr__(self) -> str:
-        return f"Sum({', '.join(map(repr, self.parts))})" if self.bare else " + ".join(map(_atom, self.parts))
+        return _called(self) if self.bare else " + ".join(map(_atom, self.parts))
 
     @property
     def bare(self) -> bool:
-        return any(isinstance(part, Chain) and part.names is None for part in self.parts)
+        return len(self.parts) > LONGEST_RUN or any(isinstance(part, Chain) and part.names is None for part in self.parts)
 
 
 @final
@@ -234,7 +234,7 @@ class Concat(_Branches):
 
     @property
     def bare(self) -> bool:
-        return False
+        return len(self.parts) > LONGEST_RUN
 
     def joined(self, shapes: list[Shape]) -> Shape:
         if len({shape[1:] for shape in shapes}) > 1 or len({len(shape) for shape in shapes}) > 1:
@@ -244,7 +244,7 @@ class Concat(_Branches):
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
     def __repr__(self) -> str:
-        return " | ".join(map(repr, self.parts))
+        return _called(self) if self.bare else " | ".join(map(repr, self.parts))
 
 
 @final
@@ -258,7 +258,7 @@ class Head(_Joint):
 
     def __init__(self, net: Expression, weight: float) -> None:
         if type(weight) not in (int, float) or not 0 < weight <= 1e9:
-            raise LayerError(f"Head: weight is {weight!r:.40}; it must be a positive number, such as 0.3.")
+            raise LayerError(f"Head: weight is {shortened(weight)}; it must be a positive number, such as 0.3.")
         object.__setattr__(self, "weight", float(weight))
         self._set((net,), None)
 
@@ -282,6 +282,11 @@ class Head(_Joint):
 
     def __repr__(self) -> str:
         return f"Head({self.net!r}, {self.weight!r})"
+
+
+def _called(joint: _Joint) -> str:
+    """The joint's text as a call of its constructor."""
+    return f"{type(joint).__name__}({', '.join(map(repr, joint.parts))})"
 
 
 def _atom(part: Expression) -> str:

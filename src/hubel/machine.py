@@ -1,4 +1,4 @@
-"""How this machine's processors are used; settled before torch is imported."""
+"""What this machine has, and how its processors are used, which is settled before torch is imported."""
 
 from __future__ import annotations
 
@@ -14,3 +14,13 @@ def settle_waiting() -> None:
     """
     if "torch" not in sys.modules:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def free_memory() -> int:
+    """Bytes that can be had without pushing anything out to the disk."""
+    try:
+        with open("/proc/meminfo") as file:
+            entries = dict(line.split(":") for line in file)
+        return int(entries["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -13,9 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from hubel import weights
+from hubel.anatomy import anatomy
 from hubel.build import build
 from hubel.errors import HubelError, ModelError, PictureError
-from hubel.joints import Expression, Shape
+from hubel.joints import Expression, Shape, shown
 from hubel.modules import Network
 from hubel.pictures.pixels import Bytes, Pixels, opened, upright
 from hubel.reading import read
@@ -135,16 +136,30 @@ def load(path: str | Path) -> Model:
                 f"{path} has format {says['format']}; this version reads format {FORMAT}. Use the version that wrote it, or a newer one."
             )
         net, shape = read(says["net"]), tuple(says["input"])
-        network = build(net, shape)
-        _match(network.state_dict(), tensors, path)
+        story = [says[name] for name in ("recipe", "data", "results")]
+        if not all(isinstance(part, dict) for part in story):
+            raise ModelError(f"{path} does not tell the story of its training: recipe, data and results.")
+        classes, pixels = _listed(says["classes"]), Pixels.from_json(says["pixels"])
+        outputs = anatomy(net, shape).output
+        if outputs != (len(classes),) and not (outputs == (1,) and len(classes) == 2):
+            raise ModelError(f"{path} names {len(classes)} classes, but its network gives {shown(outputs)}.")
+        if pixels.shape != shape:
+            raise ModelError(f"{path} makes pictures of {shown(pixels.shape)}, but its network reads {shown(shape)}.")
+        with torch.device("meta"):  # shapes alone: what does not match is refused before it takes memory
+            _match(build(net, shape, None).state_dict(), tensors, path)
+        network = build(net, shape, None)
         network.load_state_dict(tensors)
-        pixels = Pixels.from_json(says["pixels"])
-        classes = tuple(map(str, says["classes"]))
-        return Model(net, shape, classes, pixels, network.eval(), says["recipe"], says["data"], says["results"])
+        return Model(net, shape, classes, pixels, network.eval(), *story)
     except ModelError:
         raise
     except (HubelError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} says what cannot be: {type(error).__name__}: {error}") from None
+
+
+def _listed(classes: Any) -> tuple[str, ...]:
+    if not isinstance(classes, list):
+        raise ValueError("its classes are no list")
+    return tuple(map(str, classes))
 
 
 def _match(wanted: dict[str, Tensor], found: dict[str, Tensor], path: str | Path) -> None:
@@ -153,3 +168,5 @@ def _match(wanted: dict[str, Tensor], found: dict[str, Tensor], path: str | Path
             raise ModelError(f"{path}: the tensor {name!r} is {'missing' if name in wanted else 'more than the network has'}.")
         if wanted[name].shape != found[name].shape:
             raise ModelError(f"{path}: the tensor {name!r} is {tuple(found[name].shape)}; the network has {tuple(wanted[name].shape)}.")
+        if wanted[name].dtype != found[name].dtype:
+            raise ModelError(f"{path}: the tensor {name!r} is {found[name].dtype}; the network has {wanted[name].dtype}.")

@@ -8,15 +8,16 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from hubel.errors import HubelError, ReadError, choices
+from hubel.errors import HubelError, ReadError, choices, shortened
 from hubel.joints import MOST_LAYERS, Chain, Concat, Expression, Head, Sum
 from hubel.layers import LAYERS
 
-LONGEST = 1_000_000
+LONGEST = 300_000
 """Characters. The longest network of the casebook has less than a hundredth of it."""
 
 MOST_OPEN = 60
@@ -34,10 +35,10 @@ def read(text: str) -> Expression:
     """
     if not isinstance(text, str):
         raise ReadError(f"A network is read from text, not from {type(text).__name__}.")
-    text = text.strip()
+    text = text.strip().replace("\r\n", "\n").replace("\r", "\n")
     _bound(text)
     try:
-        net = _Reader(text.splitlines()).value(ast.parse(text, mode="eval").body)
+        net = _Reader(text.split("\n")).value(ast.parse(text, mode="eval").body)
     except SyntaxError as error:
         raise ReadError(f"This is not an expression: {error.msg}{_place(text, error.lineno or 1, error.offset or 1)}") from None
     except (RecursionError, MemoryError, ValueError) as error:
@@ -46,7 +47,7 @@ def read(text: str) -> Expression:
         ) from None
     if not isinstance(net, Expression):
         raise ReadError(
-            f'A network was expected, such as "Conv(6, 5) >> ReLU() >> FC(10)", but this is the {type(net).__name__} {net!r:.60}.'
+            f'A network was expected, such as "Conv(6, 5) >> ReLU() >> FC(10)", but this is the {type(net).__name__} {shortened(net)}.'
         )
     return net
 
@@ -63,6 +64,8 @@ def _bound(text: str) -> None:
                     raise ReadError(f"More than {MOST_OPEN} brackets are open at once{_place(text, *token.start, first=0)}")
     except (tokenize.TokenError, SyntaxError):
         pass  # ast.parse says it better
+    if "\\" in text:
+        raise ReadError("A backslash cannot stand in a network.")
     if not text:
         raise ReadError('A network was expected, such as "Conv(6, 5) >> ReLU() >> FC(10)", but there is nothing that could be one.')
 
@@ -125,16 +128,15 @@ class _Reader:
         words = [keyword.arg for keyword in node.keywords]
         if any(isinstance(argument, ast.Starred) for argument in node.args) or None in words:
             raise ReadError(f"{name} is given its arguments one by one: * and ** cannot stand in a network.")
-        if len(set(words)) < len(words):
-            raise ReadError(
-                f"{name} is given an argument twice{self.place(node)}: {', '.join(sorted(str(word) for word in words if words.count(word) > 1))}."
-            )
+        twice = [word for word, times in Counter(words).items() if times > 1]
+        if twice:
+            raise ReadError(f"{name} is given the argument {shortened(twice[0])} twice{self.place(node)}.")
         positional = [self.value(argument) for argument in node.args]
         named = {str(keyword.arg): self.value(keyword.value) for keyword in node.keywords}
         try:
             return MAKERS[name](*positional, **named)
         except TypeError as error:
-            raise ReadError(f"{name} {str(error).rpartition('() ')[2]}{self.place(node)}. {_usage(MAKERS[name])}") from None
+            raise ReadError(f"{name} {str(error).rpartition('() ')[2]:.120}{self.place(node)}. {_usage(MAKERS[name])}") from None
         except HubelError as error:
             raise type(error)(f"{error}{self.place(node)}") from None
 
@@ -172,7 +174,7 @@ def _quoted(node: ast.AST) -> str:
 
 def _place(text: str, line: int, column: int, first: int = 1) -> str:
     """The line at fault, cut to what fits, with a caret under the character."""
-    rows = text.splitlines() or [""]
+    rows = text.split("\n")
     row, at = rows[min(line, len(rows)) - 1], max(0, column - first)
     start = max(0, at - 40)
     return f"\n  {row[start : start + 76]}\n  {' ' * (at - start)}^"

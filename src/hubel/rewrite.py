@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hubel.joints import Chain, Expression, Head
-from hubel.layers import Layer
+from hubel.layers import Layer, Windowed
 
 
 def mapped(net: Expression, change: Callable[[Layer], Expression]) -> Expression:
@@ -22,9 +22,10 @@ def mapped(net: Expression, change: Callable[[Layer], Expression]) -> Expression
 
 
 def fitted(net: Expression, fit: str) -> Expression:
-    """The network with every window that must fit exactly rounded instead: "floor", or for pools alone "ceil"."""
+    """The network with every window that must fit exactly rounded instead: "floor", or "ceil", which only pools can."""
 
     def relaxed(layer: Layer) -> Layer:
-        return replace(layer, fit=fit) if getattr(layer, "fit", None) == "exact" else layer  # type: ignore[call-arg]
+        exact = isinstance(layer, Windowed) and fit in layer.fits and vars(layer).get("fit") == "exact"
+        return replace(layer, fit=fit) if exact else layer  # type: ignore[call-arg]
 
     return mapped(net, relaxed)

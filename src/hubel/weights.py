@@ -63,8 +63,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a file and what it says of them. Raises ModelError, with the file's name, where anything is off."""
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     try:
         tensors = parse(data)
         said = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
@@ -74,5 +74,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ModelError(f"{path} is a safetensors file, but not a model of ours: it does not say which network it holds.")
     if digest(tensors, said[SAYS]) != said[DIGEST]:
         raise ModelError(f"{path} is damaged: its SHA-256 is not the one it was written with. Take another copy of it.")
-    says: dict[str, Any] = json.loads(said[SAYS])
+    try:
+        says: dict[str, Any] = json.loads(said[SAYS])
+    except (ValueError, RecursionError):
+        raise ModelError(f"{path} was not written by us: what it says of its tensors cannot be read.") from None
     return tensors, says

@@ -18,7 +18,7 @@ QUANTITIES: dict[str, Callable[[Anatomy], Any]] = {
     "biases": lambda sized: sized.biases,
     "connections": lambda sized: sized.connections,
     "macs": lambda sized: sized.macs,
-    "output": lambda sized: sized.rows[-1].output,
+    "output": lambda sized: sized.output,
     "field": lambda sized: (sized.field.down.size, sized.field.across.size),
 }
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hubel import chance
 from hubel.errors import PictureError
+from hubel.machine import free_memory
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.published import held_out
 from hubel.pictures.sources import Split
@@ -61,7 +62,10 @@ class Pictures:
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each channel, of values from 0 to 1, over all pictures."""
-        counts = np.stack([np.bincount(self.pixels[..., c].numpy().reshape(-1), minlength=256) for c in range(self.pixels.shape[3])])
+        channels = self.pixels.shape[3]
+        counts = np.zeros((channels, 256), np.int64)
+        for some in torch.split(self.pixels, 1000):  # bincount makes eight bytes of each
+            counts += [np.bincount(some[..., c].numpy().reshape(-1), minlength=256) for c in range(channels)]
         levels = np.arange(256) / 255
         total = counts.sum(1)
         mean = counts @ levels / total
@@ -79,7 +83,7 @@ def decoded(split: Split, pixels: Pixels, strict: bool = False, told: Callable[[
     if not count:
         raise PictureError("There are no pictures in this set.")
     size = count * pixels.height * pixels.width * pixels.channels
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free = free_memory()
     if size > 0.8 * free:
         raise PictureError(
             f"{count:,} pictures of {pixels.height}x{pixels.width} take {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free; use a smaller input or fewer pictures."
@@ -125,8 +129,8 @@ def divided(pictures: Pictures, share: float, seed: int) -> tuple[Pictures, Pict
 
 
 def steps(count: int, batch: int) -> int:
-    """How many batches an epoch of `count` pictures has. A single picture left over joins the last batch."""
-    return max(1, -(-(count - 1) // batch))
+    """How many batches an epoch of `count` pictures has. A single picture left over joins the last batch of several."""
+    return count if batch == 1 else max(1, -(-(count - 1) // batch))
 
 
 def batches(count: int, batch: int, seed: int, epoch: int, start: int = 0, device: torch.device | None = None) -> Iterator[Tensor]:

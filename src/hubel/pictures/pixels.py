@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,14 +15,11 @@ from torch import Tensor
 
 from hubel.errors import PictureError
 
-# What Pillow warns of is either refused below, with its reason, or does not touch the pixels.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """The formats that are decoded; anything else is refused by name."""
 
-LARGEST = 100_000_000
-"""Pixels of one picture. It is read from the header: a larger one is refused before it is decoded."""
+LARGEST = 89_000_000
+"""Pixels of one picture, just below where Pillow warns. Read from the header: a larger one is refused before it is decoded."""
 
 KERNELS = {"nearest": Image.Resampling.NEAREST, "box": Image.Resampling.BOX, "bilinear": Image.Resampling.BILINEAR,
            "bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}  # fmt: skip
@@ -58,8 +54,9 @@ class Pixels:
                 raise PictureError(f"The pixel policy has {len(values)} values of {name}; it needs one, or {self.channels}, all finite.")
         if self.channels not in (1, 3) or self.fit not in ("squash", "crop", "pad") or self.kernel not in KERNELS:
             raise PictureError(f"A pixel policy cannot have channels={self.channels}, fit={self.fit!r}, kernel={self.kernel!r}.")
-        if min(self.deviation) <= 0 or not 0 <= self.background <= 255 or min(self.height, self.width) < 1:
-            raise PictureError("A pixel policy needs positive deviations and sides, and a background from 0 to 255.")
+        whole = all(type(number) is int for number in (self.height, self.width, self.background))
+        if not whole or min(self.deviation) <= 0 or not 0 <= self.background <= 255 or min(self.height, self.width) < 1:
+            raise PictureError("A pixel policy needs positive deviations, positive whole sides, and a whole background from 0 to 255.")
 
     @property
     def mode(self) -> str:
@@ -127,8 +124,11 @@ def opened(source: str | Path | bytes) -> Image.Image:
 
 
 def upright(picture: Image.Image) -> Image.Image:
-    """The picture turned as its EXIF says, without that tag."""
-    return ImageOps.exif_transpose(picture)
+    """The picture turned as its EXIF says, without that tag. Raises PictureError where it cannot be decoded."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception as error:  # Pillow's decoders raise whatever the damage leads them to
+        raise PictureError(f"it is damaged: {error or type(error).__name__}") from None
 
 
 def _bytes(path: Path) -> bytes:

@@ -84,8 +84,8 @@ class Guard:
 
     def watch(self, loss: Tensor, step: int) -> None:
         """Take note of this step's loss and gradients, before the optimiser's step."""
-        norm = torch.nn.utils.get_total_norm([weight.grad for weight in self.weights if weight.grad is not None])
-        bad = (loss.detach() + norm).isfinite().logical_not_()
+        total = torch.stack([weight.grad.sum() for weight in self.weights if weight.grad is not None]).sum()
+        bad = (loss + total).isfinite().logical_not_()  # a sum with a NaN or an infinity in it is one itself
         self.first.copy_(torch.where(bad & (self.stopped == 0), step, self.first))
         self.stopped.copy_(torch.maximum(self.stopped, bad))
 
@@ -107,7 +107,7 @@ def records(state: State, job: Job) -> Iterator[Step | Epoch]:
                 rate = recipe.rate(state.epoch * job.steps + state.step, recipe.epochs * job.steps)
                 for group in state.optimiser.param_groups:
                     group["lr"] = rate
-                torch.manual_seed(chance.key(recipe.seed, state.epoch, state.step, DROPOUT) >> 1)
+                chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, DROPOUT)
                 state.optimiser.zero_grad()
                 sums = lanes.run(part_of(job, state.epoch, len(indices)), indices)
                 guard.watch(sums[0], state.step)
