@@ -103,7 +103,7 @@ BACKGROUND, FOREGROUND = -0.1, 1.175
 
 PRESETS: dict[str, Preset] = {
     "lenet5": Preset(
-        Recipe(epochs=20, batch=32, lr=0.001, weight_decay=0.0, loss="map"),
+        Recipe(epochs=20, batch=32, lr=0.003, weight_decay=0.0, loss="map"),
         "0.95% test error on MNIST, as the paper reports",
         "LeCun et al. 1998: inputs, loss and initialisation; momentum and onecycle stand in for its second-order steps",
         mean=(-BACKGROUND / (FOREGROUND - BACKGROUND),),
