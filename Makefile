@@ -29,3 +29,7 @@ check: lint types test
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+
+.PHONY: readme
+readme: .venv/ready
+	$(BIN)/python benchmarks/readme.py --demo

@@ -87,3 +87,9 @@ def test_imports_are_seen_wherever_they_stand(tmp_path, monkeypatch):
     )
     assert sorted(rooms_imported(path)) == ["build", "cli", "model", "nets", "weights"]
     assert ("torch.nn", []) in imported(path)
+
+
+def test_public_names_are_there_and_none_is_the_name_of_a_room():
+    assert all(getattr(hubel, name) is not None for name in hubel.ROOMS)
+    rooms = {path.stem for path in HOME.iterdir()}
+    assert not rooms & set(hubel.ROOMS)

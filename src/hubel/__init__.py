@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hubel.machine import settle_waiting
 
 if TYPE_CHECKING:
-    from hubel.anatomy import anatomy as anatomy
-    from hubel.build import build as build
+    from hubel.anatomy import anatomy as size  # noqa: F401
     from hubel.errors import HubelError as HubelError
     from hubel.model import load as load
     from hubel.nets import NETS as NETS
@@ -23,22 +22,24 @@ __version__ = "0.1.0"
 settle_waiting()
 
 ROOMS = {
-    "anatomy": "anatomy",
-    "build": "build",
-    "HubelError": "errors",
-    "load": "model",
-    "NETS": "nets",
-    "open_source": "pictures.sources",
-    "read": "reading",
-    "train": "training.run",
-    "Recipe": "training.recipe",
+    "HubelError": ("errors", "HubelError"),
+    "NETS": ("nets", "NETS"),
+    "Recipe": ("training.recipe", "Recipe"),
+    "load": ("model", "load"),
+    "open_source": ("pictures.sources", "open_source"),
+    "read": ("reading", "read"),
+    "size": ("anatomy", "anatomy"),
+    "train": ("training.run", "train"),
 }
-"""Where each public name lives. A room is imported when its first name is asked for, so that sizing a network loads no torch."""
+"""Where each public name lives: none has a room's own name, which an import would put in its place.
+
+A room is imported when its first name is asked for, so that sizing a network loads no torch."""
 
 
 def __getattr__(name: str) -> Any:
     if name in ROOMS:
-        return getattr(importlib.import_module(f"hubel.{ROOMS[name]}"), name)
+        room, there = ROOMS[name]
+        return getattr(importlib.import_module(f"hubel.{room}"), there)
     raise AttributeError(f"module 'hubel' has no attribute {name!r}; it has {', '.join(sorted(ROOMS))}")
 
 

@@ -164,6 +164,6 @@ def recorded(name: str) -> dict[str, float]:
 
     found: dict[str, float] = {}
     for folder in (Path(str(files("hubel"))) / "results", Path(__file__).parents[3] / "results"):
-        for path in sorted(folder.glob(f"{name}-*.json")):
+        for path in sorted(folder.glob(f"run-{name}-*.json")):
             found.update(json.loads(path.read_text()).get("reaches", {}))
     return found
