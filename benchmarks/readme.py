@@ -95,8 +95,10 @@ def demo() -> dict[str, str]:
 def abridged(lines: list[str]) -> str:
     """The lines, all epochs but the first two and the last two left out."""
     epochs = [i for i, line in enumerate(lines) if line.startswith("epoch")]
-    left_out = set(epochs[2:-2])
-    return "\n".join("..." if i == min(left_out) else line for i, line in enumerate(lines) if i not in left_out or i == min(left_out))
+    left_out = epochs[2:-2]
+    if left_out:
+        lines = [*lines[: left_out[0]], "...", *lines[left_out[-1] + 1 :]]
+    return "\n".join(lines)
 
 
 def record_demo() -> None:

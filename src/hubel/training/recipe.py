@@ -110,6 +110,11 @@ PRESETS: dict[str, Preset] = {
         deviation=(1 / (FOREGROUND - BACKGROUND),),
         padded=(28, 28),
     ),
+    "dogs_cats": Preset(
+        Recipe(epochs=15, batch=32, optimiser="adamw", lr=0.001, weight_decay=0.01, flip=True, shift=0.1),
+        "72% on the 1,000 validation photographs without augmentation, 82% with it and dropout, in 100 epochs",
+        "Chollet 2017, sec. 5.2: the network, 2,000 photographs; AdamW and onecycle stand in for RMSprop",
+    ),
 }
 """By the network's name; every other network starts from GENERAL."""
 
