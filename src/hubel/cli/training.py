@@ -143,7 +143,7 @@ def run_test(given: argparse.Namespace) -> int:
         }
         as_json({**summary, "error": 1 - found.accuracy, "classes": rows, "confusion": found.confusion})
         return 0
-    as_table(rows, ["class", "pictures", "recall", "precision"])
+    as_table([{**row, "recall": _percent(row["recall"]), "precision": _percent(row["precision"])} for row in rows], list(rows[0]))
     print()
     names = [f"as {name}" for name in model.classes]
     as_table([{"": name, **dict(zip(names, row))} for name, row in zip(model.classes, found.confusion)], ["", *names])
@@ -151,3 +151,7 @@ def run_test(given: argparse.Namespace) -> int:
     top5 = "" if found.top5 is None else f", top-5 {100 * found.top5:.2f}%"
     print(f"{source.name}: {found.count:,} pictures, accuracy {100 * found.accuracy:.2f}%, error {100 - 100 * found.accuracy:.2f}%{top5}")
     return 0
+
+
+def _percent(share: Any) -> str:
+    return "-" if share is None else f"{100 * share:.1f}%"
