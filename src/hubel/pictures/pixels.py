@@ -90,9 +90,9 @@ class Pixels:
 
     def tensor(self, batch: Tensor) -> Tensor:
         """uint8 (N, H, W, C) to the float32 (N, C, H, W) that a network reads, channels last in memory."""
-        scale = torch.tensor([255 * deviation for deviation in self.deviation], device=batch.device)
-        offset = torch.tensor([255 * mean for mean in self.mean], device=batch.device)
-        return batch.to(torch.float32).sub_(offset).div_(scale).permute(0, 3, 1, 2)
+        scale = torch.tensor([1 / (255 * deviation) for deviation in self.deviation], device=batch.device)
+        offset = torch.tensor([-mean / deviation for mean, deviation in zip(self.mean, self.deviation)], device=batch.device)
+        return (batch * scale).add_(offset).permute(0, 3, 1, 2)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

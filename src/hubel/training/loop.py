@@ -5,6 +5,7 @@ At every record the state is whole: training can be stopped there, saved, and go
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,7 +86,10 @@ class Guard:
     def watch(self, loss: Tensor, step: int) -> None:
         """Take note of this step's loss and gradients, before the optimiser's step."""
         total = torch.stack([weight.grad.sum() for weight in self.weights if weight.grad is not None]).sum()
-        bad = (loss + total).isfinite().logical_not_()  # a sum with a NaN or an infinity in it is one itself
+        total = loss + total  # a sum with a NaN or an infinity in it is one itself
+        if total.device.type == "cpu" and math.isfinite(total.item()):
+            return
+        bad = total.isfinite().logical_not_()
         self.first.copy_(torch.where(bad & (self.stopped == 0), step, self.first))
         self.stopped.copy_(torch.maximum(self.stopped, bad))
 
