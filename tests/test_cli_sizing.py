@@ -92,7 +92,7 @@ def test_paper_prints_every_figure_beside_ours(capsys):
     rows = json.loads(printed(capsys, "paper", "--all", "--json"))
     assert {row["net"] for row in rows} == set(NETS)
     out = printed(capsys, "paper", "lenet5")
-    assert out.strip().endswith("All figures agree.")
+    assert out.strip().endswith("All figures that need no training agree.")
     for figure in NETS["lenet5"].says:
         line = rf"^{figure.quantity} +{figure.at or 'all'} +{figure.printed} +{figure.printed} +agree"
         assert re.search(line, out, re.MULTILINE)
@@ -139,7 +139,7 @@ def test_mistakes_are_answered_with_a_sentence_and_status_2(capsys, words, said)
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["shew"], ["show"], ["show", "lenet5", "--batch", "many"], ["show", "lenet5", "--fit", "ceil"], ["nets", "x"]]
+    "words", [["shew"], ["show"], ["show", "lenet5", "--batch", "many"], ["show", "lenet5", "--fit", "ceil"], ["nets", "x"]]
 )
 def test_words_that_are_no_command_are_answered_with_the_usage_and_status_2(capsys, words):
     with pytest.raises(SystemExit) as ended:
@@ -166,3 +166,8 @@ def test_a_reader_that_leaves_early_is_no_error():
     complaint = running.stderr.read()
     running.stderr.close()
     assert (running.wait(), complaint) == (141, b"")
+
+
+def test_no_verb_at_all_is_answered_with_the_list_of_them(capsys):
+    assert main([]) == 0
+    assert "train" in capsys.readouterr().out

@@ -197,3 +197,10 @@ def test_checkpoints_hold_no_pickle_and_only_the_last_two_stay(tmp_path):
     ]
     assert not [name for name in found if name.endswith(".part")]
     weights.read(tmp_path / "checkpoint-00003-0000000.safetensors")
+
+
+def test_a_run_that_failed_before_its_first_checkpoint_does_not_block_its_folder(tmp_path):
+    wild = replace(RECIPE, lr=1e30, momentum=0.0, weight_decay=0.0, schedule="constant")
+    with pytest.raises(RunError, match="not finite"):
+        list(train(tmp_path, net="Conv(4, 3) >> ReLU() >> FC(3)", recipe=wild))
+    assert isinstance(list(train(tmp_path))[-1], Finished)

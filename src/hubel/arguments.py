@@ -31,7 +31,7 @@ def _is_count(value: Any, least: int) -> bool:
 
 def _count(value: Any, where: str) -> int:
     if not _is_count(value, 1):
-        raise LayerError(f"{where} is {shortened(value)}; it must be a positive whole number.")
+        raise LayerError(f"{where} is {shortened(value)}; it must be a positive whole number, at most {LARGEST:,}.")
     return int(value)
 
 
@@ -43,7 +43,9 @@ def _folded(value: Any) -> Any:
 def _size(value: Any, where: str) -> Size:
     parts = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(parts) != 2 or not all(_is_count(part, 1) for part in parts):
-        raise LayerError(f"{where} is {shortened(value)}; it must be a positive whole number, or a (height, width) pair of them.")
+        raise LayerError(
+            f"{where} is {shortened(value)}; it must be a positive whole number, at most {LARGEST:,}, or a (height, width) pair of them."
+        )
     folded: Size = _folded(parts)
     return folded
 

@@ -19,7 +19,7 @@ Shape = tuple[int, ...]
 DEEPEST = 50
 """How many joints may stand inside one another; no published network needs ten."""
 
-MOST_LAYERS = 100_000
+MOST_LAYERS = 20_000
 """How many layers a network may have, repeats counted; ResNet-1202 has about 6,000."""
 
 LONGEST_RUN = 500

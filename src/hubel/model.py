@@ -24,6 +24,9 @@ from hubel.reading import read
 FORMAT = 1
 """Of what the file says. A later format has a higher number."""
 
+IN_A_RUN = "model.safetensors"
+"""The model's name in a run folder."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -100,6 +103,8 @@ class Model:
         return found
 
     def _array(self, picture: str | Path | Bytes | Image.Image) -> Bytes:
+        if not isinstance(picture, (str, Path, np.ndarray, Image.Image)):
+            raise PictureError(f"A {type(picture).__name__} came, where a path, a PIL image or a uint8 array was expected.")
         try:
             if isinstance(picture, (str, Path)):
                 return self.pixels.array(opened(picture))
@@ -128,8 +133,9 @@ def probabilities(scores: Tensor) -> Tensor:
 
 
 def load(path: str | Path) -> Model:
-    """A model from its file. Raises ModelError, with the file's name, where it is damaged or says what cannot be."""
-    tensors, says = weights.read(Path(path))
+    """A model from its file, or from the run folder that it lies in. Raises ModelError, with the file's name, where it is damaged or says what cannot be."""
+    path = Path(path) / IN_A_RUN if Path(path).is_dir() else Path(path)
+    tensors, says = weights.read(path)
     try:
         if says["format"] != FORMAT:
             raise ModelError(

@@ -89,6 +89,12 @@ class _Reader:
             number = self.value(node.operand)
             if type(number) in (int, float):
                 return -number
+        if isinstance(node, ast.Name):
+            raise ReadError(
+                f"{node.id} is written with its parentheses: {node.id}(...)."
+                if node.id in MAKERS
+                else choices(node.id, MAKERS, "layer or joint")
+            )
         raise ReadError(f"{_quoted(node)} cannot stand in a network: only layers, joints, numbers, texts and tuples can.")
 
     def joined(self, node: ast.expr) -> Expression:

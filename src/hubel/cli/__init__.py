@@ -16,10 +16,16 @@ def parser() -> argparse.ArgumentParser:
     """Every verb with its flags."""
     top = argparse.ArgumentParser(prog="hubel", description="The classic convolutional networks: sized, trained, tested, used.")
     top.add_argument("--version", action="version", version=f"hubel {hubel.__version__}")
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    top.set_defaults(run=lambda given: _help(top))
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
     for room in (sizing, training, predicting):
         room.declare(verbs)
     return top
+
+
+def _help(top: argparse.ArgumentParser) -> int:
+    top.print_help()
+    return 0
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -39,3 +45,6 @@ def main(words: Sequence[str] | None = None) -> int:
         # Whoever read our output has left; what follows would only complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        print(f"hubel: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        return 2

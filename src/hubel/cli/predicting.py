@@ -17,7 +17,7 @@ SHADES = " ░▒▓█"
 
 
 def declare(verbs: Any) -> None:
-    predict = verbs.add_parser("predict", help="what stands in pictures")
+    predict = verbs.add_parser("predict", allow_abbrev=False, help="what stands in pictures")
     predict.add_argument("model", help="a model file")
     predict.add_argument(
         "pictures", nargs="+", metavar="FILE", help="picture files, folders of them, or a set with a test split, such as digits"

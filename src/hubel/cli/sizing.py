@@ -18,7 +18,9 @@ from hubel.rewrite import fitted
 
 
 def declare(verbs: Any) -> None:
-    show = verbs.add_parser("show", help="size a network before it runs: shapes, parameters, multiply-adds, memory, receptive field")
+    show = verbs.add_parser(
+        "show", allow_abbrev=False, help="size a network before it runs: shapes, parameters, multiply-adds, memory, receptive field"
+    )
     show.add_argument("net", help="a name that `hubel nets` lists, or an expression such as 'Conv(6, 5) >> ReLU() >> FC(10)'")
     show.add_argument("--input", metavar="CxHxW", help="the shape of one picture, such as 3x224x224; a named network brings its own")
     show.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at once; multiplies MACs and activations (default 1)")
@@ -27,10 +29,10 @@ def declare(verbs: Any) -> None:
     show.add_argument("--heads", action="store_true", help="count the heads of training too")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=run_show)
-    nets = verbs.add_parser("nets", help="list the networks of the casebook")
+    nets = verbs.add_parser("nets", allow_abbrev=False, help="list the networks of the casebook")
     nets.add_argument("--json", action="store_true", help="print JSON")
     nets.set_defaults(run=run_nets)
-    paper = verbs.add_parser("paper", help="every figure that a network's paper prints, beside ours")
+    paper = verbs.add_parser("paper", allow_abbrev=False, help="every figure that a network's paper prints, beside ours")
     paper.add_argument("net", nargs="?", help="a name that `hubel nets` lists")
     paper.add_argument("--all", action="store_true", help="every network")
     paper.add_argument("--json", action="store_true", help="print JSON")
@@ -153,7 +155,7 @@ def run_paper(given: argparse.Namespace) -> int:
         own = [row for row in table if row["net"] == entry.name]
         as_table(own, columns + (["why"] if any(row["why"] for row in own) else []))
         print()
-    print("All figures agree." if not differ else f"{differ} figures differ.")
+    print("All figures that need no training agree." if not differ else f"{differ} figures differ.")
     return 1 if differ else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from dataclasses import asdict, fields, replace
@@ -18,7 +19,7 @@ KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
 
 
 def declare(verbs: Any) -> None:
-    train = verbs.add_parser("train", help="train a network on pictures; the same command goes on where it was stopped")
+    train = verbs.add_parser("train", allow_abbrev=False, help="train a network on pictures; the same command goes on where it was stopped")
     train.add_argument("net", help="a name that `hubel nets` lists, or an expression")
     train.add_argument("data", help="a folder of class folders (or of train, validation and test), a folder of IDX files, or: digits")
     train.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/NET-DATA)")
@@ -36,7 +37,7 @@ def declare(verbs: Any) -> None:
                 flag, type=KINDS[str(field.type)], choices=choices, metavar=None if choices else "N", default=None, help=says
             )
     train.set_defaults(run=run_train)
-    test = verbs.add_parser("test", help="how good a model is on a test split: accuracy, confusion, a table by class")
+    test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
     test.add_argument("model", help="a model file")
     test.add_argument("data", help="a set, as for train; its test split is read, or all of it where it is not divided")
     test.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
@@ -51,7 +52,7 @@ def run_train(given: argparse.Namespace) -> int:
     said = {field.name: getattr(given, field.name) for field in fields(Recipe) if getattr(given, field.name) is not None}
     recipe = replace(preset(given.net).recipe, **said)
     source = open_source(given.data)
-    name = given.net if given.net.isidentifier() else "net"
+    name = given.net if given.net.isidentifier() else f"net-{hashlib.sha256(given.net.encode()).hexdigest()[:8]}"
     out = given.out or f"runs/{name}-{source.name}"
     shape = shape_of(given.input) if given.input else None
     with Progress(shown=not given.json) as progress:
@@ -101,7 +102,9 @@ def _print_started(record: Started, progress: Progress) -> None:
         f"{record.parameters:,} parameters; {record.train:,} pictures to learn from, {record.validation:,} to validate on, {len(record.classes)} classes; "
         f"{recipe.threads} thread{'s' if recipe.threads > 1 else ''}{f' in {recipe.lanes} lanes' if recipe.lanes > 1 else ''}, {recipe.precision}"
     )
-    if record.epoch or record.step:
+    if record.epoch == recipe.epochs:
+        progress.say("This run is finished.")
+    elif record.epoch or record.step:
         progress.say(f"Going on in epoch {record.epoch + 1} after step {record.step}.")
 
 

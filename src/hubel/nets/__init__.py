@@ -4,7 +4,7 @@ from hubel.errors import HubelError, choices
 from hubel.joints import Expression
 from hubel.nets import lecture, lenet
 from hubel.nets.paper import Variant
-from hubel.reading import read
+from hubel.reading import MAKERS, read
 
 NETS: dict[str, Variant] = {variant.name: variant for room in (lenet, lecture) for variant in room.VARIANTS}
 
@@ -18,6 +18,6 @@ def variant(name: str) -> Variant:
 
 def said(text: str) -> Variant | Expression:
     """What a user means by `text`: a row of the casebook by its name, or the expression that is written there."""
-    if text.isidentifier() and text not in NETS:
+    if text.isidentifier() and text not in NETS and text not in MAKERS:
         raise HubelError(choices(text, NETS, "network") + " Or write an expression, such as 'Conv(6, 5) >> ReLU() >> FC(10)'.")
     return NETS[text] if text in NETS else read(text)

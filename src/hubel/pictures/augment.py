@@ -23,7 +23,7 @@ class Augmentation:
     def batch(self, pictures: Tensor, indices: Tensor, seed: int, epoch: int) -> Tensor:
         """Pictures number `indices` of the uint8 (N, H, W, C) store, changed as this epoch has it for each: (B, H, W, C)."""
         if not self.shift and not self.flip:
-            return pictures[indices]
+            return pictures.index_select(0, indices)  # copies whole pictures; plain indexing goes byte by byte
         height, width = pictures.shape[1:3]
         rows = self._places(height, indices, seed, epoch, SHIFT_DOWN)
         columns = self._places(width, indices, seed, epoch, SHIFT_ACROSS)

@@ -90,9 +90,11 @@ class Pixels:
 
     def tensor(self, batch: Tensor) -> Tensor:
         """uint8 (N, H, W, C) to the float32 (N, C, H, W) that a network reads, channels last in memory."""
-        scale = torch.tensor([1 / (255 * deviation) for deviation in self.deviation], device=batch.device)
-        offset = torch.tensor([-mean / deviation for mean, deviation in zip(self.mean, self.deviation)], device=batch.device)
-        return (batch * scale).add_(offset).permute(0, 3, 1, 2)
+        scale = [1 / (255 * deviation) for deviation in self.deviation]
+        offset = [-mean / deviation for mean, deviation in zip(self.mean, self.deviation)]
+        if self.channels == 1:
+            return (batch * scale[0]).add_(offset[0]).permute(0, 3, 1, 2)
+        return (batch * torch.tensor(scale, device=batch.device)).add_(torch.tensor(offset, device=batch.device)).permute(0, 3, 1, 2)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

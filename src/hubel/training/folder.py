@@ -17,7 +17,11 @@ from hubel.training.recipe import Recipe
 
 RECIPE, LOG, MODEL = "recipe.json", "log.jsonl", "model.safetensors"
 
-MEANINGS = {"fingerprint": "the training pictures have changed", "net": "the network is another one"}
+MEANINGS = {
+    "fingerprint": "the training pictures have changed",
+    "net": "the network is another one",
+    "pixels": "the pictures are read otherwise",
+}
 VERSIONS = ("hubel", "torch")
 
 
@@ -45,8 +49,8 @@ def began(folder: Path, said: Mapping[str, Any], asked: Recipe) -> Recipe | None
     Raises RunError, naming what differs, where that run was of something else than `said` and `asked`.
     """
     path = folder / RECIPE
-    if not path.exists():
-        return None
+    if not path.exists() or not any(folder.glob("checkpoint-*")):
+        return None  # nothing was trained there that another run could spoil
     try:
         before = json.loads(path.read_text())
         chosen = Recipe(**before.pop("recipe"))

@@ -57,8 +57,8 @@ class State:
         self.epoch = self.step = 0
         self.best: tuple[float, float] | None = None
         """(accuracy, minus loss) on the validation pictures, of the best epoch so far."""
-        self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
-        """Loss, right answers and pictures of this epoch."""
+        self.sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        """Loss and right answers of this epoch."""
         self.trained_seconds = 0.0
 
 
@@ -126,23 +126,23 @@ def records(state: State, job: Job) -> Iterator[Step | Epoch]:
 
 
 def part_of(job: Job, epoch: int, batch: int) -> Part:
-    """How to run some pictures of a batch forward and backward: gives their summed loss, right answers, and number."""
+    """How to run some pictures of a batch forward and backward: gives their summed loss and right answers."""
     recipe = job.recipe
     augmentation = Augmentation(recipe.shift, recipe.flip)
 
     def part(network: nn.Module, indices: Tensor) -> Tensor:
         pictures = job.pixels.tensor(augmentation.batch(job.train.pixels, indices, recipe.seed, epoch))
-        labels = job.train.labels[indices]
+        labels = job.train.labels.index_select(0, indices)
         with precise(recipe.precision, indices.device):
             outputs = network(pictures)
         scores, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
         loss_function = loss_of(recipe, scores.shape[1])
         loss = loss_function(scores.float(), labels)
-        for head, weight in zip(heads, head_weights(network)):
+        for head, weight in zip(heads, head_weights(network) if heads else []):
             loss = loss + weight * loss_function(head.float(), labels)
         (loss * (len(indices) / batch)).backward()  # type: ignore[no-untyped-call]
         right = (predicted(scores.detach()) == labels).sum()
-        return torch.stack([loss.detach().double() * len(indices), right.double(), loss.new_tensor(len(indices), dtype=torch.float64)])
+        return torch.stack([loss.detach() * len(indices), right])
 
     return part
 
@@ -150,7 +150,8 @@ def part_of(job: Job, epoch: int, batch: int) -> Part:
 def _ended(state: State, job: Job) -> Epoch:
     """Validate, and move to the next epoch."""
     rate = job.recipe.rate((state.epoch + 1) * job.steps - 1, job.recipe.epochs * job.steps)
-    loss, right, count = state.sums.tolist()
+    loss, right = state.sums.tolist()
+    count = len(job.train)
     scores = scored(state.network, job.validation, job.pixels, job.recipe.precision)
     accuracy = float((predicted(scores) == job.validation.labels).double().mean())
     validation_loss = float(loss_of(job.recipe, scores.shape[1])(scores, job.validation.labels))

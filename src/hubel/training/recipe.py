@@ -47,6 +47,10 @@ class Recipe:
     seed: int = setting(0, "decides fresh weights, order, augmentation and the validation part")
 
     def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if type(value).__name__ != entry.type and not (entry.type == "float" and type(value) is int):
+                raise RunError(f"The recipe has {entry.name}={value!r}; it must be of type {entry.type}.")
         for name, holds, words in (
             ("epochs", self.epochs >= 1, "1 or more"),
             ("batch", self.batch >= 1, "1 or more"),
