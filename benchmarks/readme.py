@@ -25,7 +25,7 @@ from hubel.nets import NETS
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 DEMO = {
-    "train": "train lenet_relu digits --epochs 30 --batch 64 --shift 0.1 --out runs/demo",
+    "train": "train lenet_relu digits --epochs 30 --batch 32 --shift 0.1 --label-smoothing 0.1 --out runs/demo",
     "test": "test runs/demo/model.safetensors digits",
     "predict": "predict runs/demo/model.safetensors digits --sample 1 --draw",
 }

@@ -19,7 +19,7 @@ class Recipe:
     epochs: int = setting(10, "how often every training picture is seen")
     batch: int = setting(128, "pictures in one step")
     optimiser: str = setting("sgd", "what takes the steps", ("sgd", "adamw"))
-    lr: float = setting(0.05, "learning rate at its highest")
+    lr: float = setting(0.02, "learning rate at its highest")
     momentum: float = setting(0.9, "of sgd")
     nesterov: bool = setting(True, "whether sgd's momentum looks ahead")
     weight_decay: float = setting(5e-4, "pull of the weights towards zero")
