@@ -60,14 +60,16 @@ class Progress:
             return
         if self.what != "training":
             self._begin("training")
-            self.images, self.started = 0.0, time.monotonic()
+            self.images, self.started = -record.images, time.monotonic()  # the clock starts when the first step is over
         self.images += record.images
         now = time.monotonic()
         if now - self.updated >= EVERY:
             rate = self.images / max(now - self.started, 1e-9)
             done, total = (record.epoch - 1) * record.steps + record.step, epochs * record.steps
             description = f"epoch {record.epoch}/{epochs}"
-            self.bar.update(self.task, completed=done, total=total, description=description, rate=f"{rate:,.0f} images/s")
+            self.bar.update(
+                self.task, completed=done, total=total, description=description, rate=f"{rate:,.0f} images/s" if self.images else ""
+            )
             self.updated = now
 
     def say(self, line: str) -> None:
