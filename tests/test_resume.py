@@ -204,3 +204,12 @@ def test_a_run_that_failed_before_its_first_checkpoint_does_not_block_its_folder
     with pytest.raises(RunError, match="not finite"):
         list(train(tmp_path, net="Conv(4, 3) >> ReLU() >> FC(3)", recipe=wild))
     assert isinstance(list(train(tmp_path))[-1], Finished)
+
+
+def test_what_was_chosen_before_the_first_checkpoint_stays_chosen(tmp_path, monkeypatch):
+    left = replace(RECIPE, threads=0, lanes=0, precision="auto")
+    going = train(tmp_path, recipe=left)
+    chosen = next(going).recipe
+    going.close()
+    monkeypatch.setattr(run.probe, "settled", lambda *_: pytest.fail("it was measured again"))
+    assert next(train(tmp_path, recipe=left)).recipe == chosen

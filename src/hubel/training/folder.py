@@ -49,8 +49,8 @@ def began(folder: Path, said: Mapping[str, Any], asked: Recipe) -> Recipe | None
     Raises RunError, naming what differs, where that run was of something else than `said` and `asked`.
     """
     path = folder / RECIPE
-    if not path.exists() or not any(folder.glob("checkpoint-*")):
-        return None  # nothing was trained there that another run could spoil
+    if not path.exists():
+        return None
     try:
         before = json.loads(path.read_text())
         chosen = Recipe(**before.pop("recipe"))
@@ -59,6 +59,8 @@ def began(folder: Path, said: Mapping[str, Any], asked: Recipe) -> Recipe | None
         raise RunError(f"{path} is damaged: it is no recipe of ours. Move {folder} away, or choose another folder with --out.") from None
     now = json.loads(json.dumps({**said, **asdict(asked)}))
     differing = [name for name in now if earlier.get(name) != now[name] and name not in VERSIONS]
+    if differing and not any(folder.glob("checkpoint-*")):
+        return None  # nothing was trained there that another run could spoil
     if differing:
         words = [MEANINGS.get(name) or f"{name} was {earlier.get(name)!r} and is {now[name]!r}" for name in differing]
         raise RunError(

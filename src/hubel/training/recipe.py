@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hubel.errors import RunError
@@ -126,8 +126,3 @@ PRESETS: dict[str, Preset] = {
 def preset(name: str) -> Preset:
     """What a network of that name is trained with unless told otherwise."""
     return PRESETS.get(name, GENERAL)
-
-
-def changed(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
-    """The recipe with some fields changed."""
-    return replace(recipe, **changes)
