@@ -52,6 +52,7 @@ LAYERS = {
     L.MaxPool: pools(L.MaxPool),
     L.AvgPool: pools(L.AvgPool),
     L.L2Pool: pools(L.L2Pool),
+    L.AdaptiveAvgPool: layer(L.AdaptiveAvgPool, sizes),
     L.Subsample: layer(L.Subsample, sizes),
     L.FC: layer(L.FC, counts, bias=st.booleans()),
     L.RBF: layer(L.RBF, code_books()),

@@ -16,6 +16,7 @@ from hubel.layers import (
     FC,
     LRN,
     RBF,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     ConnectedConv,
@@ -147,6 +148,17 @@ def subsample(layer: Subsample, x: np.ndarray, weights: Weights) -> np.ndarray:
     return total * weights["weight"].reshape(-1, 1, 1) + weights["bias"].reshape(-1, 1, 1)
 
 
+def shared_out(layer: AdaptiveAvgPool, x: np.ndarray, weights: Weights) -> np.ndarray:
+    """Window i of n over H places: from floor(i H / n) to ceil((i + 1) H / n)."""
+    (down, across), (height, width) = pair(layer.size), x.shape[2:]
+    y = np.zeros((*x.shape[:2], down, across))
+    for i in range(down):
+        for j in range(across):
+            rows = slice(i * height // down, -(-(i + 1) * height // down))
+            y[:, :, i, j] = x[:, :, rows, j * width // across : -(-(j + 1) * width // across)].mean((2, 3))
+    return y
+
+
 def pad_maps(layer: PadMaps, x: np.ndarray, weights: Weights) -> np.ndarray:
     down, across = pair(layer.stride)
     kept = x[:, :, ::down, ::across]
@@ -200,6 +212,7 @@ ORACLES: dict[type[Layer], Callable[..., np.ndarray]] = {
     AvgPool: average,
     L2Pool: lambda layer, x, weights: reduced(layer, x, 0.0, lambda patch: np.sqrt((patch**2).sum(-1))),
     Subsample: subsample,
+    AdaptiveAvgPool: shared_out,
     GlobalAvgPool: lambda layer, x, weights: x.mean((2, 3)),
     Identity: lambda layer, x, weights: x,
     Scale: lambda layer, x, weights: layer.factor * x,

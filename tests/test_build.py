@@ -23,6 +23,7 @@ from hubel.layers import (
     LAYERS,
     LRN,
     RBF,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     ConnectedConv,
@@ -198,6 +199,7 @@ CASES: tuple[tuple[Layer, Shape], ...] = (
     (AvgPool(3, 2, pad=1, count_pad=False, fit="ceil"), (3, 6, 8)),
     (Subsample(2), (3, 6, 8)),
     (Subsample((2, 3)), (3, 6, 9)),
+    *((AdaptiveAvgPool(size), (3, 6, 14)) for size in (2, 4, (3, 7), (6, 14), (9, 5))),
     (GlobalAvgPool(), (3, 4, 5)),
     (Identity(), (3, 4, 5)),
     (Scale(-0.3), (3, 4, 5)),
@@ -538,7 +540,7 @@ def test_biases_start_at_zero_and_norms_at_one_and_zero(how: str) -> None:
 
 
 def test_an_unknown_initialisation_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(HubelError, match=r"'glorott'.*Did you mean 'glorot'.*glorot, he, lecun_1998"):
+    with pytest.raises(HubelError, match=r"'glorott'.*Did you mean 'glorot'.*glorot, he, krizhevsky_2012, lecun_1998, simonyan_2014"):
         build(FC(2), (3,), "glorott")
 
 

@@ -49,6 +49,7 @@ COUNTED = [
     (AvgPool((2, 3), pad=(1, 0)), MAPS, (3, 5, 2), 0, 0, 0),
     (L2Pool(2, 1), MAPS, (3, 7, 5), 0, 0, 0),
     (Subsample(2), MAPS, (3, 4, 3), 3, 3, 0),
+    (L.AdaptiveAvgPool((4, 5)), MAPS, (3, 4, 5), 0, 0, 0),
     (GlobalAvgPool(), MAPS, (3,), 0, 0, 0),
     (FC(5), MAPS, (5,), 720, 5, 720),
     (FC(5, bias=False), (7,), (5,), 35, 0, 35),

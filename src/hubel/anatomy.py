@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
+from hubel.arguments import pair
 from hubel.errors import HubelError, ShapeError, placed
 from hubel.joints import Concat, Expression, Head, Shape, Sum, chained
-from hubel.layers import FC, RBF, Flatten, GlobalAvgPool, Layer
+from hubel.layers import FC, RBF, AdaptiveAvgPool, Flatten, GlobalAvgPool, Layer
 from hubel.windows import Window
 
 BYTES = 4
@@ -160,6 +161,11 @@ class Anatomy:
         return sum(row.activation_bytes for row in self.rows)
 
     @property
+    def weight_layers(self) -> int:
+        """Convolutions and fully-connected layers on the longest way through the network: its depth, as papers count it."""
+        return _longest(chained(self.net), {row.path: row for row in self.rows}, ())
+
+    @property
     def field(self) -> Field:
         """The receptive field of the output."""
         return self.last.field
@@ -231,10 +237,27 @@ class _Walk:
         return Row(".".join(path), part, shape, output, *counts, size, field, self.in_head)
 
 
+def _longest(part: Expression, rows: dict[str, Row], path: tuple[str, ...]) -> int:
+    """Weighted layers on the longest way through `part`, of those that have a row."""
+    if isinstance(part, Layer):
+        row = rows.get(".".join(path))
+        return int(row is not None and row.weights > 0 and row.macs > 0)
+    ways = [_longest(inside, rows, (*path, name)) for name, inside in part.children() if not isinstance(inside, Head)]
+    return max(ways) if isinstance(part, (Sum, Concat)) else sum(ways)
+
+
 def _beyond(layer: Layer, shape: Shape, field: Field) -> Field:
     windows = layer.windows()
     if windows is not None:
         return Field(field.down.through(windows[0]), field.across.through(windows[1]))
+    if isinstance(layer, AdaptiveAvgPool):
+        down, across = (_shared(axis, units, windows) for axis, units, windows in zip(field, shape[1:], pair(layer.size)))
+        return Field(down, across)
     if isinstance(layer, (FC, RBF, Flatten, GlobalAvgPool)) and len(shape) == 3:
         return Field(field.down.whole(shape[1]), field.across.whole(shape[2]))
     return field
+
+
+def _shared(axis: Axis, units: int, windows: int) -> Axis:
+    """The field where an axis of `units` is shared out over `windows`; where they are uneven, all of it is given."""
+    return axis.through(Window(units // windows, units // windows)) if units % windows == 0 else axis.whole(units)

@@ -6,6 +6,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import singledispatch
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from hubel.layers import (
     FC,
     LRN,
     RBF,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     ConnectedConv,
@@ -141,6 +143,11 @@ def _(layer: L2Pool, shape: Shape) -> nn.Module:
 
 
 @_module.register
+def _(layer: AdaptiveAvgPool, shape: Shape) -> nn.Module:
+    return nn.AdaptiveAvgPool2d(pair(layer.size))
+
+
+@_module.register
 def _(layer: Subsample, shape: Shape) -> nn.Module:
     return modules.Subsample(shape[0], pair(layer.size))
 
@@ -206,6 +213,10 @@ def _(layer: Layer, shape: Shape) -> nn.Module:
 # --- fresh weights ----------------------------------------------------------------------------------------------------
 
 
+Draw = Callable[[Tensor, Tensor, Tensor, torch.Generator], Tensor]
+"""Values for a weight, from its fan-in, its fan-out and a source of noise."""
+
+
 def _he(weight: Tensor, fan_in: Tensor, fan_out: Tensor, noise: torch.Generator) -> Tensor:
     """He, Zhang, Ren, Sun 2015: normal, variance 2 / fan-in."""
     return torch.randn(weight.shape, generator=noise) * (2 / fan_in).sqrt()
@@ -221,24 +232,39 @@ def _lecun_1998(weight: Tensor, fan_in: Tensor, fan_out: Tensor, noise: torch.Ge
     return (torch.rand(weight.shape, generator=noise) * 2 - 1) * 2.4 / fan_in
 
 
-INITIALISATIONS: dict[str, Callable[[Tensor, Tensor, Tensor, torch.Generator], Tensor]] = {
-    "he": _he,
-    "glorot": _glorot,
-    "lecun_1998": _lecun_1998,
+def _normal(deviation: float) -> Draw:
+    """Normal, of one deviation everywhere."""
+    return lambda weight, fan_in, fan_out, noise: torch.randn(weight.shape, generator=noise) * deviation
+
+
+class Initialisation(NamedTuple):
+    """How fresh weights are drawn, and the stages whose biases start at one instead of zero."""
+
+    weights: Draw
+    ones: tuple[str, ...] = ()
+
+
+INITIALISATIONS: dict[str, Initialisation] = {
+    "he": Initialisation(_he),
+    "glorot": Initialisation(_glorot),
+    "lecun_1998": Initialisation(_lecun_1998),
+    "krizhevsky_2012": Initialisation(_normal(0.01), ones=("conv2", "conv4", "conv5", "fc6", "fc7")),  # sec. 5
+    "simonyan_2014": Initialisation(_normal(0.1)),  # sec. 3.1: a variance of 0.01
 }
 
 
 @torch.no_grad()
 def initialise(network: nn.Module, how: str, seed: int) -> None:
-    """Fresh weights for every layer that multiplies; biases zero (no paper here says more), norms at 1 and 0."""
+    """Fresh weights for every layer that multiplies; biases as the paper has them, zero where it does not say; norms at 1 and 0."""
     if how not in INITIALISATIONS:
         raise HubelError(choices(how, INITIALISATIONS, "initialisation"))
+    draw, ones = INITIALISATIONS[how]
     noise = torch.Generator().manual_seed(seed)
-    for module in network.modules():
+    for path, module in network.named_modules():
         fans = modules.fans(module)
         if fans is not None:
             weight = module.get_parameter("weight")
-            weight.copy_(INITIALISATIONS[how](weight, *fans, noise))
+            weight.copy_(draw(weight, *fans, noise))
             for name, bias in module.named_parameters(recurse=False):
                 if name == "bias":
-                    bias.zero_()
+                    bias.fill_(float(path.split(".")[0] in ones))

@@ -20,6 +20,10 @@ class ReadError(HubelError):
     """A text is not an expression."""
 
 
+class NotationError(HubelError):
+    """A text is not the lectures' notation, or a network cannot be said in it."""
+
+
 class PictureError(HubelError):
     """A picture, or a set of them, cannot be used."""
 

@@ -20,11 +20,11 @@ from hubel.layers.pointwise import (
     Softmax,
     Tanh,
 )
-from hubel.layers.pools import AvgPool, GlobalAvgPool, L2Pool, MaxPool, PadMaps
+from hubel.layers.pools import AdaptiveAvgPool, AvgPool, GlobalAvgPool, L2Pool, MaxPool, PadMaps
 
 LAYERS: tuple[type[Layer], ...] = (
     *(Conv, Depthwise, ConnectedConv, Local, FC, RBF),
-    *(MaxPool, AvgPool, L2Pool, Subsample, GlobalAvgPool),
+    *(MaxPool, AvgPool, L2Pool, Subsample, AdaptiveAvgPool, GlobalAvgPool),
     *(Identity, Scale, PadMaps, Flatten),
     *(ReLU, ReLU6, Tanh, Sigmoid, ScaledTanh, Softmax),
     *(LRN, BatchNorm, Dropout),
@@ -36,6 +36,7 @@ __all__ = [
     "LAYERS",
     "LRN",
     "RBF",
+    "AdaptiveAvgPool",
     "AvgPool",
     "BatchNorm",
     "ConnectedConv",

@@ -67,6 +67,20 @@ class GlobalAvgPool(Layer):
 
 
 @dataclass(frozen=True, repr=False)
+class AdaptiveAvgPool(Layer):
+    """Means of `size` windows a side that share each map out: (C, H, W) -> (C, size, size), whatever H and W are.
+
+    Window i of n over H places reads from floor(i H / n) to ceil((i + 1) H / n), torch's rule: even where n divides H,
+    otherwise neighbours overlap.
+    """
+
+    size: Size
+
+    def output(self, shape: Shape) -> Shape:
+        return (self.maps_in(shape)[0], *pair(self.size))
+
+
+@dataclass(frozen=True, repr=False)
 class PadMaps(Windowed):
     """Every `stride`-th place of each map, and maps of zeros behind them up to `maps` (ResNet 2015, shortcut option A)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,15 +19,15 @@ QUANTITIES: dict[str, Callable[[Anatomy], Any]] = {
     "biases": lambda sized: sized.biases,
     "connections": lambda sized: sized.connections,
     "macs": lambda sized: sized.macs,
+    "parameters_with_heads": lambda sized: anatomy(sized.net, sized.input, heads=True).parameters,
+    "weight_layers": lambda sized: sized.weight_layers,
+    "neurons": lambda sized: sum(math.prod(row.output) for row in sized.rows if row.macs),
     "output": lambda sized: sized.output,
     "field": lambda sized: (sized.field.down.size, sized.field.across.size),
 }
 
-SUFFIXES = {
-    suffix: Decimal(scale)
-    for scale, suffixes in (("1", [""]), ("0.01", ["%"]), ("1e3", ["K", "thousand"]), ("1e6", ["M", "million"]), ("1e9", ["G", "billion"]))
-    for suffix in suffixes
-}
+THOUSANDS = {"": 0, "K": 1, "thousand": 1, "M": 2, "million": 2, "G": 3, "billion": 3}
+"""What stands behind a printed number, as a power of a thousand."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,23 @@ class Figure:
     at: str = ""
     why: str = ""
     """For an erratum: the sentence that says why the paper's own architecture contradicts it."""
+    kilo: int = 1000
+    """What the paper means by K; GoogLeNet's is 1024."""
 
     def agrees(self, value: Any) -> bool:
         """Whether our value is what is printed, to less than one unit of the last printed digit."""
         if isinstance(value, tuple):
             return shown(value) == self.printed
-        number, unit = parsed(self.printed)
+        number, unit = parsed(self.printed, self.kilo)
         return abs(Decimal(str(value)) - number) < unit
 
 
-def parsed(printed: str) -> tuple[Decimal, Decimal]:
+def parsed(printed: str, kilo: int = 1000) -> tuple[Decimal, Decimal]:
     """A printed number and the unit of its last digit: "3.8e9" is 3.8e9 and 1e8. Raises HubelError for other text."""
-    found = re.fullmatch(r"([0-9][0-9,]*)(\.[0-9]+)?(?:e([0-9]+))? ?([A-Za-z%]*)", printed)
-    if not found or found[4] not in SUFFIXES:
+    found = re.fullmatch(r"([0-9][0-9,]*)(\.[0-9]+)?(?:e([0-9]+))? ?([A-Za-z]*|%)", printed)
+    if not found or found[4] not in (*THOUSANDS, "%"):
         raise HubelError(f"{printed!r} is not a number as papers print them, such as 60,000 or 3.8e9 or 61M or 0.95%.")
-    scale = Decimal(10) ** int(found[3] or 0) * SUFFIXES[found[4]]
+    scale = Decimal(10) ** int(found[3] or 0) * (Decimal("0.01") if found[4] == "%" else Decimal(kilo) ** THOUSANDS[found[4]])
     digits = found[1].replace(",", "") + (found[2] or "")
     return Decimal(digits) * scale, Decimal(10) ** -len((found[2] or ".")[1:]) * scale
 
