@@ -87,7 +87,8 @@ class ConnectedConv(nn.Module):
     def __init__(self, inputs: Sequence[Sequence[int]], maps_in: int, size: Pair, stride: Pair, pad: Sides, bias: bool) -> None:
         super().__init__()
         self.fan_ins = [len(row) * math.prod(size) for row in inputs for _ in row]
-        self.shape, self.stride, self.pad = (len(inputs), maps_in, *size), stride, (*pad[1], *pad[0])
+        self.shape, self.stride = (len(inputs), maps_in, *size), stride
+        self.uneven, self.padding = _uneven(pad), (pad[0][0], pad[1][0])
         places = [i * maps_in + j for i, row in enumerate(inputs) for j in row]
         self.register_buffer("places", torch.tensor(places), persistent=False)
         self.weight = nn.Parameter(torch.zeros(len(places), *size))
@@ -96,7 +97,9 @@ class ConnectedConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         maps, maps_in, *size = self.shape
         dense = self.weight.new_zeros(maps * maps_in, *size).index_copy(0, self.get_buffer("places"), self.weight)
-        return F.conv2d(F.pad(x, self.pad), dense.view(self.shape), self.bias, self.stride)
+        if self.uneven:
+            return F.conv2d(F.pad(x, self.uneven), dense.view(self.shape), self.bias, self.stride)
+        return F.conv2d(x, dense.view(self.shape), self.bias, self.stride, self.padding)
 
 
 class Local(nn.Module):
@@ -104,13 +107,17 @@ class Local(nn.Module):
 
     def __init__(self, maps_in: int, output: tuple[int, ...], size: Pair, stride: Pair, pad: Sides, bias: bool) -> None:
         super().__init__()
-        self.output, self.size, self.stride, self.pad = output, size, stride, (*pad[1], *pad[0])
+        self.output, self.size, self.stride = output, size, stride
+        self.uneven, self.padding = _uneven(pad), (pad[0][0], pad[1][0])
         maps, places = output[0], output[1] * output[2]
         self.weight = nn.Parameter(torch.zeros(places, maps, maps_in * math.prod(size)))
         self.bias = nn.Parameter(torch.zeros(maps, places)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        columns = F.unfold(F.pad(x, self.pad), self.size, stride=self.stride)
+        if self.uneven:
+            columns = F.unfold(F.pad(x, self.uneven), self.size, stride=self.stride)
+        else:
+            columns = F.unfold(x, self.size, padding=self.padding, stride=self.stride)
         y = torch.einsum("pmk,nkp->nmp", self.weight, columns)
         return (y if self.bias is None else y + self.bias).view(-1, *self.output)
 

@@ -37,7 +37,7 @@ class Recipe:
     label_smoothing: float = setting(0.0, "share of the label's weight that is spread over all classes")
     shift: float = setting(0.0, "shift pictures at random, at most by this share of the side")
     flip: bool = setting(False, "mirror half of the pictures left to right")
-    initialisation: str = setting("auto", "fresh weights; auto: as the network's paper states", ("auto", "he", "glorot", "lecun_1998"))
+    initialisation: str = setting("auto", "fresh weights; auto: as the network's paper states", ("auto", "he", "glorot", "lecun_1998", "krizhevsky_2012", "simonyan_2014"))
     validation: float = setting(
         0.1, "share of the training pictures of each class to validate on, where the set brings no validation split"
     )

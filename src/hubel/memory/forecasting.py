@@ -1,0 +1,251 @@
+"""What a network holds in memory while it runs: a forecast of the peak, by keeping the books that torch will keep.
+
+An operation's result lives as long as a variable or the backward pass needs it. What each layer leaves for the backward
+pass is torch's choice (a ReLU keeps its result, a convolution its input, a max-pool its input and 64-bit places); it is
+written down here once, and held against measurements. Values are float32. What a library works in is not counted.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import singledispatchmethod
+
+from hubel.anatomy import BYTES, Row, anatomy
+from hubel.arguments import sides
+from hubel.errors import HubelError, choices
+from hubel.joints import Chain, Expression, Head, Shape, Sum, chained
+from hubel.layers import (
+    FC,
+    LRN,
+    RBF,
+    AdaptiveAvgPool,
+    BatchNorm,
+    ConnectedConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Identity,
+    L2Pool,
+    Layer,
+    Local,
+    MaxPool,
+    PadMaps,
+    ReLU6,
+    Scale,
+    ScaledTanh,
+    Subsample,
+    Windowed,
+)
+from hubel.memory.books import Books, Tensor
+
+OPTIMISERS = {"sgd": 0, "momentum": 1, "adamw": 2}
+"""How many copies of the parameters each optimiser keeps as its state."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The bytes that are held at the peak, by what they are for, and where in the network the peak is."""
+
+    parameters: int
+    """Weights, biases, and the statistics of norms."""
+    optimiser: int
+    gradients: int
+    """Of those parameters that have theirs already when the peak comes."""
+    activations: int
+    """Input, maps that wait for the backward pass, and what is being computed."""
+    path: str
+    """The layer at work when the peak comes."""
+    backward: bool
+    """Whether it comes in the backward pass."""
+
+    @property
+    def peak(self) -> int:
+        return self.parameters + self.optimiser + self.gradients + self.activations
+
+
+def forecast(net: Expression, input: Shape, batch: int = 1, training: bool = False, optimiser: str = "momentum") -> Forecast:
+    """The peak of memory for `batch` pictures of shape `input`: in use, or in a step of training with an optimiser's state.
+
+    A step is: gradients freed, forward, cross-entropy, backward, update in place. Raises ShapeError as `anatomy` does.
+    """
+    if optimiser not in OPTIMISERS:
+        raise HubelError(choices(optimiser, OPTIMISERS, "optimiser"))
+    sized = anatomy(net, input, batch, heads=True)
+    books = _Run({row.path: row for row in sized.rows}, training)
+    statistics = sum(2 * row.weights + 2 for row in sized.rows if isinstance(row.part, BatchNorm))  # and a 64-bit counter
+    books.held["parameters"] = (sized.parameters + statistics) * BYTES
+    books.held["optimiser"] = OPTIMISERS[optimiser] * sized.parameters * BYTES if training else 0
+    outputs = books.network(chained(net), books.new(math.prod(input) * batch * BYTES))
+    if training:
+        books.backward(outputs)
+    path, backward = books.at
+    highest = books.highest
+    return Forecast(highest["parameters"], highest["optimiser"], highest["gradients"], highest["activations"], path, backward)
+
+
+class _Run(Books):
+    """A network at work."""
+
+    def __init__(self, rows: dict[str, Row], training: bool) -> None:
+        super().__init__(training)
+        self.rows = rows
+
+    def network(self, net: Chain, x: Tensor) -> list[Tensor]:
+        """What a whole network gives; in training, its heads' scores too."""
+        here, heads = self.keep(x), []
+        for name, stage in net.children():
+            if not isinstance(stage, Head):
+                here = self._moved(here, self.run(stage, here, name))
+            elif self.training:
+                heads.append(self.run(stage.net, here, f"{name}.0"))
+        return [here, *heads]
+
+    def _moved(self, before: Tensor, after: Tensor) -> Tensor:
+        self.drop(before)
+        return after
+
+    def run(self, part: Expression, x: Tensor, path: str) -> Tensor:
+        """What a part gives for x, which its caller goes on holding."""
+        if isinstance(part, Layer):
+            self.path = path
+            return self.layer(part, x, self.rows[path])
+        if isinstance(part, Chain):
+            here = self.keep(x)
+            for name, link in part.children():
+                here = self._moved(here, self.run(link, here, f"{path}.{name}"))
+            return here
+        if isinstance(part, Sum):
+            return self._sum(part, x, path)
+        branches = [self.run(branch, x, f"{path}.{name}") for name, branch in part.children()]
+        self.path = path
+        stacked = self.operation(*branches, bytes=sum(branch.bytes for branch in branches), passes=True)
+        self.drop(*branches)
+        return stacked
+
+    def _sum(self, part: Sum, x: Tensor, path: str) -> Tensor:
+        total: Tensor | None = None
+        for name, branch in part.children():
+            added = self.run(branch, x, f"{path}.{name}")
+            self.path = path
+            if total is not None:
+                both, total = (total, added), self.operation(total, added, passes=True)
+                self.drop(*both)
+            else:
+                total = added
+        assert total is not None
+        return total
+
+    # --- what each layer computes and keeps ---------------------------------------------------------------------------
+
+    def _then(self, before: Tensor, after: Tensor) -> Tensor:
+        """The result of a second operation on the result of a first, which is let go."""
+        self.drop(before)
+        return after
+
+    @singledispatchmethod
+    def layer(self, layer: Layer, x: Tensor, row: Row) -> Tensor:
+        """A layer that keeps its result for the backward pass: ReLU, Tanh, Sigmoid, Softmax."""
+        return self.operation(x, bytes=row.activation_bytes, keeps_result=True)
+
+    @layer.register
+    def _(self, layer: Windowed, x: Tensor, row: Row) -> Tensor:
+        """A convolution or a pool: keeps its input, padded where torch has no such padding."""
+        weights = (row.weights + row.biases) * BYTES
+        also = spare = 0
+        if isinstance(layer, MaxPool):
+            also = row.activation_bytes * 8 // BYTES  # places are 64-bit
+        if isinstance(layer, ConnectedConv):
+            also = spare = row.output[0] * row.input[0] * layer.area() * BYTES  # with the zeros between its kernels
+        padded = self._padded(layer, x, row)
+        result = self.operation(padded, bytes=row.activation_bytes, keeps=(padded,), also=also, weights=weights, spare=spare)
+        return self._then(padded, result)
+
+    def _padded(self, layer: Windowed, x: Tensor, row: Row) -> Tensor:
+        (top, bottom), (left, right) = sides(vars(layer).get("pad", 0))
+        if top == bottom and left == right:
+            return self.keep(x)
+        _, height, width = row.input
+        return self.operation(x, bytes=x.bytes // (height * width) * (height + top + bottom) * (width + left + right), passes=True)
+
+    @layer.register
+    def _(self, layer: FC, x: Tensor, row: Row) -> Tensor:
+        flat = self._flat(x, row)
+        weights = (row.weights + row.biases) * BYTES
+        return self._then(flat, self.operation(flat, bytes=row.activation_bytes, keeps=(flat,), weights=weights))
+
+    @layer.register
+    def _(self, layer: Flatten, x: Tensor, row: Row) -> Tensor:
+        return self._flat(x, row)
+
+    def _flat(self, x: Tensor, row: Row) -> Tensor:
+        """Maps lie channels last, so that a vector in (C, H, W) order is a copy."""
+        places = math.prod(row.input[1:])
+        return self.keep(x) if places == 1 or row.input[0] == 1 else self.operation(x, passes=True)
+
+    @layer.register
+    def _(self, layer: Identity, x: Tensor, row: Row) -> Tensor:
+        return self.keep(x)
+
+    @layer.register
+    def _(self, layer: Dropout, x: Tensor, row: Row) -> Tensor:
+        return self.operation(x, also=x.bytes) if self.training and layer.rate else self.keep(x)
+
+    @layer.register(BatchNorm)
+    @layer.register(AdaptiveAvgPool)
+    @layer.register(ReLU6)
+    def _(self, layer: Layer, x: Tensor, row: Row) -> Tensor:
+        return self.operation(x, bytes=row.activation_bytes, keeps=(x,), weights=row.parameters * BYTES)
+
+    @layer.register(GlobalAvgPool)
+    @layer.register(Scale)
+    @layer.register(PadMaps)
+    def _(self, layer: Layer, x: Tensor, row: Row) -> Tensor:
+        return self.operation(x, bytes=row.activation_bytes)
+
+    @layer.register
+    def _(self, layer: ScaledTanh, x: Tensor, row: Row) -> Tensor:
+        slower = self.operation(x)
+        squashed = self._then(slower, self.operation(slower, keeps_result=True))
+        return self._then(squashed, self.operation(squashed))
+
+    @layer.register
+    def _(self, layer: LRN, x: Tensor, row: Row) -> Tensor:
+        squares = self.operation(x, keeps=(x,), spare=x.bytes)
+        wide = self._then(squares, self.operation(squares, bytes=x.bytes // row.input[0] * (row.input[0] + layer.n - 1), passes=True))
+        means = self._then(wide, self.operation(wide, bytes=x.bytes, keeps=(wide,)))
+        scaled = self.operation(means)
+        shifted = self._then(scaled, self.operation(scaled, passes=True))
+        powers = self._then(shifted, self.operation(shifted, keeps=(shifted,), spare=2 * x.bytes))
+        self.drop(means)
+        return self._then(powers, self.operation(x, powers, keeps=(x, powers), spare=2 * x.bytes))
+
+    @layer.register
+    def _(self, layer: L2Pool, x: Tensor, row: Row) -> Tensor:
+        first = self.operation(x, keeps=(x,), spare=x.bytes)
+        squares = self._then(first, self._padded(layer, first, row))
+        total = self.operation(squares, bytes=row.activation_bytes, keeps=(squares,))
+        above = self.operation(total, keeps=(total,))
+        root = self.operation(above, keeps_result=True)
+        self.drop(squares, total, above)
+        return root
+
+    @layer.register
+    def _(self, layer: Subsample, x: Tensor, row: Row) -> Tensor:
+        total = self.operation(x, bytes=row.activation_bytes, keeps=(x,))
+        scaled = self._then(total, self.operation(total, keeps=(total,), weights=row.weights * BYTES, spare=total.bytes))
+        return self._then(scaled, self.operation(scaled, weights=row.biases * BYTES, passes=True))
+
+    @layer.register
+    def _(self, layer: RBF, x: Tensor, row: Row) -> Tensor:
+        apart = self.operation(x, bytes=x.bytes * len(layer.codes))
+        squares = self._then(apart, self.operation(apart, keeps=(apart,), spare=apart.bytes))
+        return self._then(squares, self.operation(squares, bytes=row.activation_bytes))
+
+    @layer.register
+    def _(self, layer: Local, x: Tensor, row: Row) -> Tensor:
+        """Its windows are laid out as columns, and its product put in order, before the biases are added."""
+        columns = self.operation(x, bytes=x.bytes // math.prod(row.input) * row.input[0] * layer.area() * math.prod(row.output[1:]))
+        product = self.operation(columns, bytes=row.activation_bytes, keeps=(columns,), weights=row.weights * BYTES)
+        self.drop(columns)
+        return self._then(product, self.operation(product, weights=row.biases * BYTES, passes=True)) if layer.bias else product
