@@ -2,11 +2,14 @@
 
 from hubel.errors import HubelError, choices
 from hubel.joints import Expression
-from hubel.nets import lecture, lenet
+from hubel.nets import alexnet, allcnn, googlenet, inception_resnet_v2, inception_v3, lecture, lenet, nin, vgg, xception
 from hubel.nets.paper import Variant
 from hubel.reading import MAKERS, read
 
-NETS: dict[str, Variant] = {variant.name: variant for room in (lenet, lecture) for variant in room.VARIANTS}
+PAPERS = (lenet, alexnet, nin, vgg, googlenet, allcnn, inception_v3, inception_resnet_v2, xception, lecture)
+"""In the order of their years."""
+
+NETS: dict[str, Variant] = {variant.name: variant for paper in PAPERS for variant in paper.VARIANTS}
 
 
 def variant(name: str) -> Variant:

@@ -22,6 +22,7 @@ QUANTITIES: dict[str, Callable[[Anatomy], Any]] = {
     "parameters_with_heads": lambda sized: anatomy(sized.net, sized.input, heads=True).parameters,
     "weight_layers": lambda sized: sized.weight_layers,
     "neurons": lambda sized: sum(math.prod(row.output) for row in sized.rows if row.macs),
+    "input": lambda sized: sized.input,
     "output": lambda sized: sized.output,
     "field": lambda sized: (sized.field.down.size, sized.field.across.size),
 }
@@ -107,10 +108,10 @@ class Check:
 
 def checked(variant: Variant, recorded: dict[str, float] | None = None) -> list[Check]:
     """Every published figure of a network beside ours; `recorded` has the results of our own runs, by quantity."""
-    sized = variant.anatomy()
+    sized, with_heads = variant.anatomy(), anatomy(variant.net(), variant.input, heads=True)
 
     def ours(quantity: str, at: str) -> Any:
-        return QUANTITIES[quantity](sized.within(at) if at else sized)
+        return QUANTITIES[quantity](with_heads.within(at) if at else sized)
 
     checks = []
     for figure in (*variant.says, *variant.errata):
