@@ -26,8 +26,9 @@ def printed(capsys, *words):
 @pytest.mark.parametrize("name", NETS)
 def test_show_prints_every_row_and_the_totals_of_a_named_network(capsys, name):
     out, sized = printed(capsys, "show", name), NETS[name].anatomy()
+    lines = {line.split(" ")[0]: line for line in out.splitlines()}
     for row in sized.rows:
-        line = next(line for line in out.splitlines() if line.split(" ")[0] == row.path)
+        line = lines[row.path]
         assert all(said in line for said in ("x".join(map(str, row.output)), f"{row.parameters:,}", f"{row.macs:,}"))
     assert f"{sized.parameters:,} parameters ({sized.weights:,} weights, {sized.biases:,} biases)" in out
     assert f"{sized.macs:,} multiply-adds" in out

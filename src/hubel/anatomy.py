@@ -153,6 +153,11 @@ class Anatomy:
         return sum(row.macs for row in self.rows)
 
     @property
+    def flops(self) -> int:
+        """Floating-point operations: two a MAC."""
+        return 2 * self.macs
+
+    @property
     def connections(self) -> int:
         return sum(row.connections for row in self.rows)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import hubel
-from hubel.cli import predicting, sizing, training
+from hubel.cli import designing, predicting, sizing, training
 from hubel.errors import HubelError
 
 
@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"hubel {hubel.__version__}")
     top.set_defaults(run=lambda given: _help(top))
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for room in (sizing, training, predicting):
+    for room in (sizing, designing, training, predicting):
         room.declare(verbs)
     return top
 

@@ -5,28 +5,28 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import re
 from typing import Any
 
-from hubel.anatomy import Row, anatomy
-from hubel.cli.tables import as_json, as_table, console
+from hubel.anatomy import Anatomy, Row, anatomy
+from hubel.cli import networks
+from hubel.cli.tables import as_json, as_table, heading
 from hubel.errors import HubelError
-from hubel.joints import Expression, Shape, shown
-from hubel.nets import NETS, said, variant
-from hubel.nets.paper import Variant, checked
-from hubel.rewrite import fitted
+from hubel.joints import Head, chained, shown
+from hubel.memory import OPTIMISERS, Forecast, forecast
+from hubel.nets import NETS, variant
+from hubel.nets.paper import checked
 
 
 def declare(verbs: Any) -> None:
     show = verbs.add_parser(
         "show", allow_abbrev=False, help="size a network before it runs: shapes, parameters, multiply-adds, memory, receptive field"
     )
-    show.add_argument("net", help="a name that `hubel nets` lists, or an expression such as 'Conv(6, 5) >> ReLU() >> FC(10)'")
-    show.add_argument("--input", metavar="CxHxW", help="the shape of one picture, such as 3x224x224; a named network brings its own")
+    show.add_argument("net", help=networks.NET)
+    networks.declare(show)
     show.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at once; multiplies MACs and activations (default 1)")
-    show.add_argument("--classes", type=int, metavar="N", help="classes of a named network (default: the paper's)")
-    show.add_argument("--fit", choices=("floor",), help="round down where a window does not fit, in every layer")
+    show.add_argument("--optimiser", choices=OPTIMISERS, default="momentum", help="whose state the forecast counts (default momentum)")
     show.add_argument("--heads", action="store_true", help="count the heads of training too")
+    show.add_argument("--stages", action="store_true", help="a row a stage, with its share, instead of a row a layer")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=run_show)
     nets = verbs.add_parser("nets", allow_abbrev=False, help="list the networks of the casebook")
@@ -39,44 +39,73 @@ def declare(verbs: Any) -> None:
     paper.set_defaults(run=run_paper)
 
 
-def shape_of(text: str) -> Shape:
-    """Read 3x224x224. Raises HubelError for anything else."""
-    if not re.fullmatch(r"\d{1,6}(x\d{1,6}x\d{1,6})?", text):
-        raise HubelError(f"--input is {text!r}; it must be CxHxW, such as 3x224x224, or N for a vector.")
-    return tuple(map(int, text.split("x")))
-
-
 def run_show(given: argparse.Namespace) -> int:
-    found = said(given.net)
-    net: Expression
-    shape: Shape | None
-    if isinstance(found, Variant):
-        net, shape, name = found.net(given.classes), found.input, found.name
-    elif given.classes is not None:
-        raise HubelError(f"--classes is for named networks; an expression says its classes itself, such as FC({given.classes}).")
-    else:
-        net, shape, name = found, None, "net"
-    if given.input:
-        shape = shape_of(given.input)
-    if shape is None:
-        raise HubelError("An expression holds no input shape: say it with --input, such as --input 1x32x32.")
-    if given.fit:
-        net = fitted(net, given.fit)
+    name, net, shape = networks.chosen(given.net, given)
     sized = anatomy(net, shape, given.batch, given.heads)
-    totals = {name: getattr(sized, name) for name in ("parameters", "weights", "biases", "macs", "activation_bytes")}
+    using = forecast(net, shape, given.batch)
+    training = forecast(net, shape, given.batch, training=True, optimiser=given.optimiser)
+    totals = {name: getattr(sized, name) for name in ("parameters", "weights", "biases", "macs", "flops", "activation_bytes")}
     if given.json:
+        forecasts = {"use": _json_forecast(using), "training": {"optimiser": given.optimiser, **_json_forecast(training)}}
+        said = {"net": repr(net), "input": list(shape), "batch": given.batch}
         as_json(
-            {"net": repr(net), "input": list(shape), "batch": given.batch, "rows": [_json_row(row) for row in sized.rows], "totals": totals}
+            {**said, "rows": [_json_row(row) for row in sized.rows], "stages": _stages(sized), "totals": totals, "peak_bytes": forecasts}
         )
         return 0
     batch = f", batch {given.batch}" if given.batch > 1 else ""
-    console().print(f"{name}, input {shown(shape)}{batch}", style="bold")
-    rows = [_table_row(row) for row in sized.rows]
+    heading(f"{name}, input {shown(shape)}{batch}")
+    rows = [_share_row(row, totals) for row in _stages(sized)] if given.stages else [_table_row(row) for row in sized.rows]
     as_table(rows, list(rows[0]))
     print(f"{totals['parameters']:,} parameters ({totals['weights']:,} weights, {totals['biases']:,} biases)")
-    print(f"{totals['macs']:,} multiply-adds (MACs: convolutions and fully-connected layers, biases not counted)")
+    print(
+        f"{totals['macs']:,} multiply-adds (MACs: convolutions and fully-connected layers, biases not counted), {totals['flops']:,} FLOPs"
+    )
     print(f"{totals['activation_bytes']:,} bytes of activations in float32")
+    print(f"peak of memory, forecast: {megabytes(using.peak)} in use; in training with {given.optimiser} {_peak(training)}")
     return 0
+
+
+def megabytes(count: int) -> str:
+    """Bytes as people read them, a megabyte being a million."""
+    return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.2f} GB"
+
+
+def _peak(found: Forecast) -> str:
+    parts = ((name, getattr(found, name)) for name in ("parameters", "optimiser", "gradients", "activations"))
+    way = "on the way back" if found.backward else "on the way forward"
+    return f"{megabytes(found.peak)} ({', '.join(f'{name} {megabytes(count)}' for name, count in parts)}), at {found.path} {way}"
+
+
+def _json_forecast(found: Forecast) -> dict[str, Any]:
+    return {"peak": found.peak, **dataclasses.asdict(found)}
+
+
+def _stages(sized: Anatomy) -> list[dict[str, Any]]:
+    """What each top-level stage gives and costs, heads of training among them if they were counted."""
+    rows = []
+    for name, part in chained(sized.net).children():
+        if isinstance(part, Head) and not any(row.in_head for row in sized.rows):
+            continue
+        inside = sized.within(name)
+        counts = {"parameters": inside.parameters, "macs": inside.macs, "activation_bytes": inside.activation_bytes}
+        rows.append({"stage": name, "output": inside.rows[-1].output, **counts})
+    return rows
+
+
+def _share_row(stage: dict[str, Any], totals: dict[str, int]) -> dict[str, Any]:
+    def share(quantity: str) -> str:
+        return f"{100 * stage[quantity] / totals[quantity]:.1f}%" if totals[quantity] else "-"
+
+    return {
+        "stage": stage["stage"],
+        "output": shown(stage["output"]),
+        "parameters": stage["parameters"],
+        "of all": share("parameters"),
+        "MACs": stage["macs"],
+        "of all ": share("macs"),
+        "activation bytes": stage["activation_bytes"],
+        "of all  ": share("activation_bytes"),
+    }
 
 
 def _json_row(row: Row) -> dict[str, Any]:
@@ -100,13 +129,14 @@ def _table_row(row: Row) -> dict[str, Any]:
         "parameters": row.parameters,
         "MACs": row.macs,
         "activation bytes": row.activation_bytes,
-        "field": _axes(down.size, across.size),
-        "jump": _axes(down.jump, across.jump) if row.aligned else "not aligned",
-        "start": _axes(down.start, across.start),
+        "field": axes(down.size, across.size),
+        "jump": axes(down.jump, across.jump) if row.aligned else "not aligned",
+        "start": axes(down.start, across.start),
     }
 
 
-def _axes(down: int | None, across: int | None) -> int | str:
+def axes(down: int | None, across: int | None) -> int | str:
+    """A number of each axis, or one where they are equal."""
     texts = ["-" if value is None else str(value) for value in (down, across)]
     if down is not None and down == across:
         return down
@@ -118,16 +148,8 @@ def run_nets(given: argparse.Namespace) -> int:
     for row in NETS.values():
         sized = row.anatomy()
         counts = {"parameters": sized.parameters, "macs": sized.macs}
-        rows.append(
-            {
-                "name": row.name,
-                "input": shown(row.input),
-                "output": shown(sized.output),
-                **counts,
-                "what": row.title,
-                "source": row.citation,
-            }
-        )
+        shapes = {"input": shown(row.input), "output": shown(sized.output)}
+        rows.append({"name": row.name, **shapes, **counts, "what": row.title, "source": row.citation})
     if given.json:
         as_json(rows)
     else:
@@ -138,25 +160,29 @@ def run_nets(given: argparse.Namespace) -> int:
 def run_paper(given: argparse.Namespace) -> int:
     if given.all == bool(given.net):
         raise HubelError(f"Say one network or --all. There is: {', '.join(NETS)}.")
-    chosen = list(NETS.values()) if given.all else [variant(given.net)]
-    rows, differ = [], 0
-    for entry in chosen:
-        checks = checked(entry, recorded(entry.name))
-        rows += [{"net": entry.name, **dataclasses.asdict(check)} for check in checks]
-        differ += sum(check.agrees is False and check.kind != "erratum" for check in checks)
+    rows = list(NETS.values()) if given.all else [variant(given.net)]
+    checks = {row.name: checked(row, recorded(row.name)) for row in rows}
+    differ = sum(check.agrees is False and check.kind != "erratum" for found in checks.values() for check in found)
     if given.json:
-        as_json(rows)
+        as_json([{"net": name, **dataclasses.asdict(check)} for name, found in checks.items() for check in found])
         return 1 if differ else 0
     verdict = {True: "agree", False: "differ", None: ""}
-    table = [{**row, "stage": row["at"] or "all", "ours": row["ours"], "": verdict[row["agrees"]], "why": row["why"]} for row in rows]
-    columns = ["quantity", "stage", "printed", "ours", "", "kind", "place"]
-    for entry in chosen:
-        console().print(f"{entry.name}: {entry.citation}", style="bold")
-        own = [row for row in table if row["net"] == entry.name]
-        as_table(own, columns + (["why"] if any(row["why"] for row in own) else []))
+    for row in rows:
+        heading(f"{row.name}: {row.citation}")
+        table = [
+            {**dataclasses.asdict(check), "stage": check.at or "all", "": verdict[check.agrees], "place": _placed(check.place, check.why)}
+            for check in checks[row.name]
+        ]
+        as_table(table, ["quantity", "stage", "printed", "ours", "", "kind", "place"])
         print()
-    print("All figures that need no training agree." if not differ else f"{differ} figures differ.")
+    errata = sum(check.kind == "erratum" for found in checks.values() for check in found)
+    explained = f"; {errata} that papers contradict themselves stand as errata, with the reason" if errata else ""
+    print(f"All figures that need no training agree{explained}." if not differ else f"{differ} figures differ.")
     return 1 if differ else 0
+
+
+def _placed(place: str, why: str) -> str:
+    return f"{place}: {why}" if why else place
 
 
 def recorded(name: str) -> dict[str, float]:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+GAP = "   "
+"""Between columns."""
+
+NARROWEST = 12
+"""How far a column of text is narrowed to fit a terminal."""
 
 
 def as_json(value: Any) -> None:
@@ -17,20 +26,52 @@ def as_json(value: Any) -> None:
         print(json.dumps(value, indent=1))
 
 
-def as_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> None:
-    """Print rows under `columns`; numbers stand to the right, with thousands apart."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
+def as_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows under `columns`; numbers stand to the right, with thousands apart. Text is folded where a terminal is too narrow."""
     rows = list(rows)
-    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, show_edge=False)
-    for column in columns:
-        numeric = all(isinstance(row.get(column), (int, float)) or row.get(column) in (None, "", "-") for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell(row.get(column))) for column in columns))
-    console().print(table)
+    right = {
+        column: all(isinstance(row.get(column), (int, float)) or row.get(column) in (None, "", "-") for row in rows) for column in columns
+    }
+    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(columns, *cells)]
+    if sys.stdout.isatty():
+        _narrow(widths, [right[column] for column in columns])
+    rule = "─" * (sum(widths) + len(GAP) * (len(widths) - 1))
+    lines = [*_lines(columns, widths, list(right.values())), rule]
+    for texts in cells:
+        lines += _lines(texts, widths, list(right.values()))
+    print("\n".join(lines))
+
+
+def _narrow(widths: list[int], right: Sequence[bool]) -> None:
+    """Take from the widest columns of text until the table fits the terminal, or can give no more."""
+    room = shutil.get_terminal_size().columns - len(GAP) * (len(widths) - 1)
+    while sum(widths) > room:
+        texts = [place for place, width in enumerate(widths) if not right[place] and width > NARROWEST]
+        if not texts:
+            return
+        widths[max(texts, key=widths.__getitem__)] -= 1
+
+
+def _lines(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
+    """One row, as many lines as its longest cell takes."""
+    folded = [[text] if _width(text) <= width else textwrap.wrap(text, width) for text, width in zip(texts, widths)]
+    lines = []
+    for place in range(max(map(len, folded), default=1)):
+        parts = [column[place] if place < len(column) else "" for column in folded]
+        padded = (
+            " " * (width - _width(part)) + part if to_right else part + " " * (width - _width(part))
+            for part, width, to_right in zip(parts, widths, right)
+        )
+        lines.append(GAP.join(padded).rstrip())
+    return lines
+
+
+def _width(text: str) -> int:
+    """Places that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def cell(value: Any) -> str:
@@ -41,11 +82,9 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("\n", " ")
 
 
-def console() -> Any:
-    """A rich console: as wide as the terminal, or as wide as needed where the output goes to a file or a pipe."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 1000, soft_wrap=False)
+def heading(text: str) -> None:
+    """Print a line that stands above a table: bold on a terminal."""
+    print(f"\033[1m{text}\033[0m" if sys.stdout.isatty() else text)

@@ -9,8 +9,8 @@ import sys
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
-from hubel.cli.sizing import shape_of
 from hubel.cli.tables import as_json, as_table
 from hubel.training.recipe import Recipe, preset
 from hubel.training.records import Epoch, Finished, Record, Started, Step, Stopped

@@ -1,6 +1,7 @@
-"""The two small networks of lecture notes, after Chollet 2017, "Deep learning with Python", sections 5.1 and 5.2.
+"""The small networks of lecture notes, after Chollet 2017, "Deep learning with Python", sections 2.1, 5.1 and 5.2.
 
-A convolution of 3x3 and a pool, three or four times, then two fully-connected layers: enough for digits, and a first try at photographs.
+Two fully-connected layers read digits; a convolution of 3x3 and a pool, three or four times before them, read digits better, and
+are a first try at photographs.
 
 Departures: none. Where a pool of 2 meets an odd side it rounds down, as in the notes (11 to 5, 15 to 7), and says so.
 """
@@ -10,6 +11,14 @@ from hubel.layers import FC, Conv, Flatten, MaxPool, ReLU
 from hubel.nets.paper import Figure, Variant
 
 CITATION = 'Chollet 2017, "Deep learning with Python", Manning'
+
+
+def fc_784_512_10(classes: int = 10) -> Chain:
+    """Section 2.1: 1x28x28 in."""
+    return Chain(
+        fc1=Flatten() >> FC(512) >> ReLU(),
+        fc2=FC(classes),
+    )
 
 
 def mnist_convnet(classes: int = 10) -> Chain:
@@ -37,6 +46,11 @@ def dogs_cats(classes: int = 2) -> Chain:
 
 # fmt: off
 VARIANTS = (
+    Variant(
+        "fc_784_512_10", "the MNIST network of lecture notes that has no convolution", CITATION, fc_784_512_10, (1, 28, 28), "glorot",
+        exact=(("parameters", "", 407_050), ("parameters", "fc1", 401_920), ("parameters", "fc2", 5_130)),
+        reports=(Figure("mnist_test_accuracy", "97.8%", "sec. 5.1, of the network of sec. 2.1"),),
+    ),
     Variant(
         "mnist_convnet", "the MNIST convnet of lecture notes", CITATION, mnist_convnet, (1, 28, 28), "glorot",
         says=(

@@ -12,8 +12,7 @@ from PIL import Image
 
 from hubel.errors import LayerError, RunError
 from hubel.joints import Expression, Shape, shown
-from hubel.nets import said
-from hubel.nets.paper import Variant
+from hubel.nets import Said, said
 from hubel.pictures.loader import Pictures, Refused, decoded, divided
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.sources import Source, open_source
@@ -50,21 +49,16 @@ class Material:
 
 def designed(net: str | Expression, classes: int, input: Shape | None = None) -> Design:
     """The network for that many classes. Raises an error of ours where it cannot tell them apart, or its input is not known."""
-    found = said(net) if isinstance(net, str) else net
-    expression: Expression
-    if isinstance(found, Variant):
-        name, expression, initialisation = found.name, found.net(classes), found.initialisation
-        shape = input or found.input
-    elif input is None:
+    found = said(net, classes) if isinstance(net, str) else Said("net", net, None)
+    shape = input or found.input
+    if shape is None:
         raise RunError("An expression holds no input shape: say it with --input (or input=), such as 1x28x28.")
-    else:
-        name, expression, initialisation, shape = "net", found, "he", input
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise RunError(f"The input is {shown(shape)}; pictures are 1xHxW (grey) or 3xHxW (colour).")
-    outputs = expression.output(shape)
+    outputs = found.net.output(shape)
     if outputs != (classes,) and not (outputs == (1,) and classes == 2):
         raise LayerError(f"The network gives {shown(outputs)}, but the pictures have {classes} classes; end it with FC({classes}).")
-    return Design(name, expression, shape, initialisation, preset(name))
+    return Design(found.name, found.net, shape, found.row.initialisation if found.row else "he", preset(found.name))
 
 
 def prepared(
