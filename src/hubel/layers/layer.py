@@ -87,7 +87,7 @@ class Windowed(Layer):
 
     def area(self) -> int:
         """How many places of one map a unit reads."""
-        return math.prod(window.size for window in self.windows())
+        return math.prod(pair(vars(self)["size"]))
 
     def maps_out(self, maps: int) -> int:
         return maps
