@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from hubel.machine import settle_waiting
 
 if TYPE_CHECKING:
-    from hubel.anatomy import anatomy as size  # noqa: F401
+    from torch import Tensor, nn
+
+    from hubel.anatomy import Anatomy
     from hubel.errors import HubelError as HubelError
+    from hubel.joints import Expression, Shape
     from hubel.model import load as load
     from hubel.nets import NETS as NETS
     from hubel.pictures.sources import open_source as open_source
     from hubel.reading import read as read
+    from hubel.tracing import Traced
     from hubel.training.recipe import Recipe as Recipe
     from hubel.training.run import train as train
 
@@ -28,12 +32,33 @@ ROOMS = {
     "load": ("model", "load"),
     "open_source": ("pictures.sources", "open_source"),
     "read": ("reading", "read"),
-    "size": ("anatomy", "anatomy"),
     "train": ("training.run", "train"),
 }
 """Where each public name lives: none has a room's own name, which an import would put in its place.
 
 A room is imported when its first name is asked for, so that sizing a network loads no torch."""
+
+
+@overload
+def size(net: Expression, input: Shape, batch: int = 1, heads: bool = False) -> Anatomy: ...
+@overload
+def size(net: nn.Module, input: Shape | tuple[Shape | Tensor, ...], batch: int = 1) -> Traced: ...
+def size(net: Any, input: Any, batch: int = 1, heads: bool = False) -> Anatomy | Traced:
+    """What a network costs for `batch` pictures of shape `input`, (C, H, W): parameters, multiply-adds, memory, a row a layer.
+
+    An expression is sized on paper (hubel.anatomy.anatomy), with its training heads if asked. Any torch module is sized by running a
+    copy of it without values (hubel.tracing.traced): what is not understood is named in `.unknown`. Raises ShapeError where it does
+    not take the input.
+    """
+    from hubel.joints import Expression
+
+    if isinstance(net, Expression):
+        from hubel.anatomy import anatomy
+
+        return anatomy(net, input, batch, heads)
+    from hubel.tracing import traced
+
+    return traced(net, input, batch)
 
 
 def __getattr__(name: str) -> Any:
@@ -44,4 +69,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*ROOMS, "__version__"])
+    return sorted([*ROOMS, "__version__", "size"])

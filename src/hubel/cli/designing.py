@@ -1,0 +1,149 @@
+"""hubel compare, advise, draw, notation, worked: what to make of a design. Imports neither torch nor NumPy."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+from hubel.anatomy import anatomy
+from hubel.cli import networks
+from hubel.cli.sizing import axes, megabytes
+from hubel.cli.tables import as_json, as_table, heading
+from hubel.errors import HubelError, NotationError
+from hubel.joints import shown
+from hubel.memory import OPTIMISERS, forecast
+
+
+def declare(verbs: Any) -> None:
+    compare = verbs.add_parser("compare", allow_abbrev=False, help="what several networks cost, beside one another")
+    compare.add_argument("nets", nargs="+", metavar="NET", help=networks.NET)
+    networks.declare(compare)
+    compare.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at once, for the memory (default 1)")
+    compare.add_argument("--optimiser", choices=OPTIMISERS, default="momentum", help="whose state the forecast counts (default momentum)")
+    compare.add_argument("--json", action="store_true", help="print JSON")
+    compare.set_defaults(run=run_compare)
+    advise = verbs.add_parser("advise", allow_abbrev=False, help="what a good engineer would say about a design, with the numbers")
+    advise.add_argument("net", help=networks.NET)
+    networks.declare(advise)
+    advise.add_argument("--json", action="store_true", help="print JSON")
+    advise.set_defaults(run=run_advise)
+    draw = verbs.add_parser("draw", allow_abbrev=False, help="an architecture figure, in the manner of the papers' own, as SVG")
+    draw.add_argument("net", help=networks.NET)
+    networks.declare(draw)
+    draw.add_argument("-o", "--out", metavar="FILE", help="where to write it (default: NAME.svg)")
+    draw.add_argument("--depth", type=int, metavar="N", help="how deep to unfold, 0 being the stages alone (default: what stays legible)")
+    draw.set_defaults(run=run_draw)
+    notation = verbs.add_parser(
+        "notation", allow_abbrev=False, help="a network in the lectures' notation, VGG's columns, and as an expression"
+    )
+    notation.add_argument("net", help=networks.NET)
+    notation.add_argument("--classes", type=int, metavar="N", help="classes of a named network (default: the paper's)")
+    notation.set_defaults(run=run_notation)
+    worked = verbs.add_parser("worked", allow_abbrev=False, help="the worked comparisons of the lecture notes")
+    worked.add_argument("--json", action="store_true", help="print JSON")
+    worked.set_defaults(run=run_worked)
+
+
+def run_compare(given: argparse.Namespace) -> int:
+    rows: list[dict[str, Any]] = []
+    for text in given.nets:
+        name, net, shape = networks.chosen(text, given)
+        sized = anatomy(net, shape, given.batch)
+        training = forecast(net, shape, given.batch, training=True, optimiser=given.optimiser)
+        rows.append(
+            {
+                "network": text if name == "net" else name,
+                "input": shown(shape),
+                "weight layers": sized.weight_layers,
+                "parameters": sized.parameters,
+                "MACs": sized.macs,
+                "FLOPs": sized.flops,
+                "field": axes(sized.field.down.size, sized.field.across.size),
+                "in use": forecast(net, shape, given.batch).peak,
+                "training": training.peak,
+            }
+        )
+    if given.json:
+        as_json(rows)
+        return 0
+    first = rows[0]
+    for row in rows:
+        row["parameters "], row["MACs "] = (_times(row[quantity], first[quantity]) for quantity in ("parameters", "MACs"))
+    table = [{**row, "in use": megabytes(row["in use"]), "training": megabytes(row["training"])} for row in rows]
+    columns = ["network", "input", "weight layers", "parameters", "parameters ", "MACs", "MACs ", "FLOPs", "field", "in use", "training"]
+    as_table(table, columns)
+    pictures = "1 picture" if given.batch == 1 else f"{given.batch} pictures"
+    print(f"MACs: multiply-adds of convolutions and fully-connected layers, biases not counted; FLOPs: two a MAC; {pictures}.")
+    print(f"in use, training: forecast of peak memory in float32, training with {given.optimiser}.")
+    return 0
+
+
+def _times(count: int, first: int) -> str:
+    return f"x {count / first:.2f}" if first else "-"
+
+
+def run_advise(given: argparse.Namespace) -> int:
+    from hubel.advice import advise
+
+    name, net, shape = networks.chosen(given.net, given)
+    found = advise(net, shape)
+    if given.json:
+        as_json([{**dataclasses.asdict(entry), "instead": repr(entry.instead) if entry.instead else None} for entry in found])
+        return 0
+    heading(f"{name}, input {shown(shape)}")
+    for number, entry in enumerate(found, 1):
+        print(f"{number}. {entry}")
+    if not found:
+        print("Nothing to say: windows fit, and nothing stands out.")
+    return 0
+
+
+def run_draw(given: argparse.Namespace) -> int:
+    from hubel.drawing import drawn
+
+    name, net, shape = networks.chosen(given.net, given)
+    path = Path(given.out or f"{name}.svg")
+    if path.suffix != ".svg":
+        raise HubelError(
+            f"--out is {str(path)!r}; figures are SVG, so name it something.svg (browsers and drawing programs turn it into others)."
+        )
+    path.write_text(drawn(net, shape, name if name != "net" else "", given.depth), encoding="utf-8")
+    print(path)
+    return 0
+
+
+def run_notation(given: argparse.Namespace) -> int:
+    from hubel.nets import said
+    from hubel.notation import arrows, columns
+
+    found = said(given.net, given.classes)
+    for style, write in (("arrows", arrows), ("columns", columns)):
+        heading(f"{style}:")
+        try:
+            print(write(found.net, found.input, names=False))
+        except NotationError as error:
+            print(f"cannot say it: {error}")
+    heading("expression:")
+    print(found.net)
+    return 0
+
+
+def run_worked(given: argparse.Namespace) -> int:
+    from hubel.worked import COMPARISONS
+
+    found = [comparison() for comparison in COMPARISONS]
+    if given.json:
+        as_json([dataclasses.asdict(comparison) for comparison in found])
+        return 0
+    for comparison in found:
+        heading(comparison.title)
+        rows = [
+            {"": way.what, "weights": way.weights, "MACs": way.macs, "field": way.field, **dict(way.columns)} for way in comparison.ways
+        ]
+        as_table(rows, list(dict.fromkeys(column for row in rows for column in row)))
+        print(f"{comparison.lesson}\n")
+    sys.stdout.flush()
+    return 0
