@@ -24,6 +24,7 @@ from hubel.nets import NETS
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
+FIGURES = ROOT / "docs" / "figures"
 DEMO = {
     "train": "train lenet_relu digits --epochs 30 --batch 32 --shift 0.1 --label-smoothing 0.1 --out runs/demo",
     "test": "test runs/demo/model.safetensors digits",
@@ -32,11 +33,16 @@ DEMO = {
 
 
 def output(command: str) -> str:
-    """What a command prints, and the command above it."""
+    """What a command prints, and the command above it; `| tail -n 3` and `| head -n 3` shorten it as a shell does."""
+    words, _, cut = command.partition(" | ")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        hubel(shlex.split(command)[1:])
-    return f"$ {command}\n{trimmed(printed.getvalue())}"
+        hubel(shlex.split(words)[1:])
+    lines = trimmed(printed.getvalue()).splitlines()
+    if cut:
+        end, _, count = cut.split()
+        lines = lines[-int(count) :] if end == "tail" else lines[: int(count)]
+    return "\n".join([f"$ {command}", *lines])
 
 
 def trimmed(text: str) -> str:
@@ -51,19 +57,21 @@ def markdown(rows: list[dict[str, Any]]) -> str:
 
 
 def nets() -> str:
-    rows = []
+    """A row a paper, with the networks that it prints."""
+    names: dict[str, list[str]] = {}
     for row in NETS.values():
-        sized = row.anatomy()
-        rows.append(
-            {
-                "name": f"`{row.name}`",
-                "what": row.title,
-                "input": "x".join(map(str, row.input)),
-                "parameters": sized.parameters,
-                "MACs": sized.macs,
-            }
-        )
-    return markdown(rows)
+        names.setdefault(row.citation.rstrip("."), []).append(f"`{row.name}`")
+    return markdown([{"paper": paper, "networks": " ".join(found)} for paper, found in names.items()])
+
+
+def figure(command: str) -> str:
+    """Draw what a command draws into docs/figures, and show it."""
+    words = shlex.split(command)[1:]
+    FIGURES.mkdir(exist_ok=True)
+    path = FIGURES / words[words.index("-o") + 1]
+    with contextlib.redirect_stdout(io.StringIO()):
+        hubel([*words[: words.index("-o")], "-o", str(path)])
+    return f"![{words[1]}](docs/figures/{path.name})"
 
 
 def benchmarks() -> str:
@@ -114,6 +122,7 @@ def written() -> str:
     """The whole README."""
     text = (ROOT / "docs" / "README.in.md").read_text()
     text = re.sub(r"<!-- output: (.*) -->", lambda found: output(found[1]), text)
+    text = re.sub(r"<!-- figure: (.*) -->", lambda found: figure(found[1]), text)
     text = re.sub(r"<!-- table: (\w+) -->", lambda found: {"nets": nets, "benchmarks": benchmarks, "runs": runs}[found[1]](), text)
     return re.sub(r"@demo-(\w+)@", lambda found: demo()[found[1]], text)
 

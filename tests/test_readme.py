@@ -32,8 +32,11 @@ def test_every_room_is_on_the_list():
     assert rooms - {name.rstrip("/") for name in re.findall(r"^  (\S+)", text, re.M)} == set()
 
 
-def test_the_python_example_runs(tmp_path, monkeypatch):
+def test_the_python_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
-    exec(compile(code.replace("epochs=5", "epochs=1, threads=1, lanes=1, precision='fp32'"), "README.md", "exec"), {})
+    training, sizing = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    exec(compile(training.replace("epochs=5", "epochs=1, threads=1, lanes=1, precision='fp32'"), "README.md", "exec"), {})
     assert (tmp_path / "digits.safetensors").exists()
+    capsys.readouterr()
+    exec(compile(sizing, "README.md", "exec"), {})
+    assert capsys.readouterr().out.split()[2] == "True"

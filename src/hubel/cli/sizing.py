@@ -27,6 +27,7 @@ def declare(verbs: Any) -> None:
     show.add_argument("--optimiser", choices=OPTIMISERS, default="momentum", help="whose state the forecast counts (default momentum)")
     show.add_argument("--heads", action="store_true", help="count the heads of training too")
     show.add_argument("--stages", action="store_true", help="a row a stage, with its share, instead of a row a layer")
+    show.add_argument("--torch", action="store_true", help="count again with torch's own counter, and explain every difference")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=run_show)
     nets = verbs.add_parser("nets", allow_abbrev=False, help="list the networks of the casebook")
@@ -62,6 +63,10 @@ def run_show(given: argparse.Namespace) -> int:
     )
     print(f"{totals['activation_bytes']:,} bytes of activations in float32")
     print(f"peak of memory, forecast: {megabytes(using.peak)} in use; in training with {given.optimiser} {_peak(training)}")
+    if given.torch:
+        from hubel.tracing import reconciled
+
+        print(*reconciled(net, shape, given.batch).sentences, sep="\n")
     return 0
 
 
