@@ -140,7 +140,7 @@ def test_mistakes_are_answered_with_a_sentence_and_status_2(capsys, words, said)
 
 
 @pytest.mark.parametrize(
-    "words", [["shew"], ["show"], ["show", "lenet5", "--batch", "many"], ["show", "lenet5", "--fit", "ceil"], ["nets", "x"]]
+    "words", [["shew"], ["show"], ["show", "lenet5", "--batch", "many"], ["show", "lenet5", "--fit", "ceil"], ["nets", "x", "y"]]
 )
 def test_words_that_are_no_command_are_answered_with_the_usage_and_status_2(capsys, words):
     with pytest.raises(SystemExit) as ended:

@@ -159,7 +159,9 @@ def test_a_figure_that_is_wrong_is_found():
     assert [check.agrees for check in checked(wrong)] == [False, False]
 
 
-def test_unknown_network_is_answered_with_the_nearest_and_all():
+def test_unknown_network_is_answered_with_the_nearest_and_how_to_list_all():
     with pytest.raises(HubelError, match=r"Did you mean 'lenet5'\?") as caught:
         variant("lenet_5")
-    assert all(name in str(caught.value) for name in NETS)
+    assert str(caught.value).endswith("`hubel nets` lists them all.")
+    with pytest.raises(HubelError, match=f"Of {len(NETS)}: "):
+        variant("?")

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 
+MOST_CHOICES = 30
+"""How many choices a sentence lists."""
+
+
 class HubelError(Exception):
     """A mistake that a user can mend. The command line prints it as a sentence, without a traceback."""
 
@@ -59,12 +63,15 @@ def placed(name: str) -> Iterator[None]:
 
 
 def choices(given: str, known: Iterable[str], noun: str) -> str:
-    """A sentence that `given` is no `noun`, with the nearest of the known ones, and all of them."""
+    """A sentence that `given` is no `noun`, with the nearest of the known ones, and all of them, or some where they are many."""
     known = sorted(known)
     by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(given.lower(), by_lower, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(given.lower(), by_lower, n=MOST_CHOICES // 3, cutoff=0.5)
     hint = f" Did you mean {by_lower[near[0]]!r}?" if near else ""
-    return f"There is no {noun} {shortened(given)}.{hint} There is: {', '.join(known)}."
+    if len(known) <= MOST_CHOICES:
+        return f"There is no {noun} {shortened(given)}.{hint} There is: {', '.join(known)}."
+    some = [by_lower[name] for name in near] or known[:: len(known) // MOST_CHOICES + 1]
+    return f"There is no {noun} {shortened(given)}.{hint} Of {len(known)}: {', '.join(some)}."
 
 
 def shortened(value: Any, longest: int = 60) -> str:

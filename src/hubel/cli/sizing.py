@@ -31,6 +31,7 @@ def declare(verbs: Any) -> None:
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=run_show)
     nets = verbs.add_parser("nets", allow_abbrev=False, help="list the networks of the casebook")
+    nets.add_argument("part", nargs="?", default="", help="only those with this in their names, such as resnet")
     nets.add_argument("--json", action="store_true", help="print JSON")
     nets.set_defaults(run=run_nets)
     paper = verbs.add_parser("paper", allow_abbrev=False, help="every figure that a network's paper prints, beside ours")
@@ -150,7 +151,10 @@ def axes(down: int | None, across: int | None) -> int | str:
 
 def run_nets(given: argparse.Namespace) -> int:
     rows = []
-    for row in NETS.values():
+    found = [row for row in NETS.values() if given.part in row.name]
+    if not found:
+        raise HubelError(f"No network has {given.part!r} in its name; `hubel nets` lists them all.")
+    for row in found:
         sized = row.anatomy()
         counts = {"parameters": sized.parameters, "macs": sized.macs}
         shapes = {"input": shown(row.input), "output": shown(sized.output)}
@@ -164,7 +168,7 @@ def run_nets(given: argparse.Namespace) -> int:
 
 def run_paper(given: argparse.Namespace) -> int:
     if given.all == bool(given.net):
-        raise HubelError(f"Say one network or --all. There is: {', '.join(NETS)}.")
+        raise HubelError("Say one network, of those that `hubel nets` lists, or --all.")
     rows = list(NETS.values()) if given.all else [variant(given.net)]
     checks = {row.name: checked(row, recorded(row.name)) for row in rows}
     differ = sum(check.agrees is False and check.kind != "erratum" for found in checks.values() for check in found)

@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hubel.anatomy import BYTES
+
 
 class Tensor:
-    """Bytes that are held by so many holders; `learns` if a gradient will flow through it."""
+    """Bytes that are held by so many holders; `learns` if a gradient will flow through it, which takes `gradient` bytes."""
 
-    __slots__ = ("bytes", "holders", "kind", "learns")
+    __slots__ = ("bytes", "gradient", "holders", "kind", "learns")
 
     def __init__(self, bytes: int, learns: bool, kind: str) -> None:
-        self.bytes, self.learns, self.kind, self.holders = bytes, learns, kind, 1
+        self.bytes, self.gradient, self.learns, self.kind, self.holders = bytes, bytes, learns, kind, 1
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Step:
     kept: tuple[Tensor, ...]
     weights: int
     """Bytes of the gradients of its own weights."""
+    copied: int
+    """Bytes of those gradients that are written once more, in the order of the weights."""
     spare: int
     """Bytes that it needs besides while it is gone back through."""
     passes: bool
@@ -69,6 +73,7 @@ class Books:
         keeps_result: bool = False,
         also: int = 0,
         weights: int = 0,
+        copied: int = 0,
         spare: int = 0,
         passes: bool = False,
     ) -> Tensor:
@@ -78,35 +83,36 @@ class Books:
         more = (self.new(also),) if also else ()
         if learns:
             kept = (*keeps, *((result,) if keeps_result else ()))
-            self.steps.append(Step(self.path, inputs, result, (*map(self.keep, kept), *more), weights, spare, passes))
+            self.steps.append(Step(self.path, inputs, result, (*map(self.keep, kept), *more), weights, copied, spare, passes))
         else:
             self.drop(*more)
         return result
 
     def backward(self, outputs: list[Tensor]) -> None:
-        """Go back from the loss of every output: each step frees what it kept, and adds its gradients."""
+        """Go back from the loss of every output: each step makes its gradients, frees what it kept, and only then adds them to others."""
         self.going_back = True
+        self.new(2 * BYTES)  # the loss and its gradient
         gradients = {}
-        for scores in outputs:
-            logarithms = self.new(scores.bytes)  # of the softmax, which the loss keeps
-            gradients[id(scores)] = self.new(scores.bytes)
-            self.drop(logarithms)
+        logarithms = [self.new(scores.bytes) for scores in outputs]  # of the softmax, which the loss keeps
+        for scores, kept in zip(reversed(outputs), reversed(logarithms)):
+            if scores.learns:
+                chosen = self.new(scores.bytes)
+                gradients[id(scores)] = self.new(scores.bytes)
+                self.drop(chosen, kept)
         while self.steps:
             self._back(self.steps.pop(), gradients)
 
     def _back(self, step: Step, gradients: dict[int, Tensor]) -> None:
         self.path = step.path
-        given = gradients.pop(id(step.output), None)
-        if given is not None:
-            spare = self.new(step.spare)
-            self.new(step.weights, kind="gradients")
-            for tensor in step.inputs:
-                if tensor.learns:
-                    here = self.keep(given) if step.passes else self.new(tensor.bytes)
-                    there = gradients.get(id(tensor))
-                    if there is not None:
-                        parts, here = (here, there), self.new(tensor.bytes)
-                        self.drop(*parts)
-                    gradients[id(tensor)] = here
-            self.drop(spare, given)
-        self.drop(*step.kept)
+        given = gradients.pop(id(step.output))
+        spare = self.new(step.spare)
+        self.new(step.weights, kind="gradients")
+        made = [(tensor, self.keep(given) if step.passes else self.new(tensor.gradient)) for tensor in step.inputs if tensor.learns]
+        self.drop(spare, given, *step.kept)
+        self.drop(self.new(step.copied))
+        for tensor, here in made:
+            there = gradients.get(id(tensor))
+            if there is not None:
+                parts, here = (here, there), self.new(tensor.bytes)
+                self.drop(*parts)
+            gradients[id(tensor)] = here

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from functools import singledispatchmethod
 
-from hubel.anatomy import BYTES, Row, anatomy
+from hubel.anatomy import BYTES, Anatomy, Row, anatomy
 from hubel.arguments import sides
 from hubel.errors import HubelError, choices
 from hubel.joints import Chain, Expression, Head, Shape, Sum, chained
@@ -20,6 +20,7 @@ from hubel.layers import (
     LRN,
     RBF,
     AdaptiveAvgPool,
+    AvgPool,
     BatchNorm,
     ConnectedConv,
     Dropout,
@@ -39,6 +40,9 @@ from hubel.layers import (
 )
 from hubel.memory.books import Books, Tensor
 
+LONG = 8
+"""Bytes of a 64-bit whole number."""
+
 OPTIMISERS = {"sgd": 0, "momentum": 1, "adamw": 2}
 """How many copies of the parameters each optimiser keeps as its state."""
 
@@ -48,7 +52,7 @@ class Forecast:
     """The bytes that are held at the peak, by what they are for, and where in the network the peak is."""
 
     parameters: int
-    """Weights, biases, and the statistics of norms."""
+    """Weights and biases; also the statistics of norms, and the fixed tables of ConnectedConv and RBF."""
     optimiser: int
     gradients: int
     """Of those parameters that have theirs already when the peak comes."""
@@ -73,15 +77,29 @@ def forecast(net: Expression, input: Shape, batch: int = 1, training: bool = Fal
         raise HubelError(choices(optimiser, OPTIMISERS, "optimiser"))
     sized = anatomy(net, input, batch, heads=True)
     books = _Run({row.path: row for row in sized.rows}, training)
-    statistics = sum(2 * row.weights + 2 for row in sized.rows if isinstance(row.part, BatchNorm))  # and a 64-bit counter
-    books.held["parameters"] = (sized.parameters + statistics) * BYTES
-    books.held["optimiser"] = OPTIMISERS[optimiser] * sized.parameters * BYTES if training else 0
+    books.held["parameters"] = sized.parameters * BYTES + sum(map(_fixed, sized.rows))
+    books.held["optimiser"] = _state(optimiser, sized) if training else 0
     outputs = books.network(chained(net), books.new(math.prod(input) * batch * BYTES))
     if training:
         books.backward(outputs)
     path, backward = books.at
     highest = books.highest
     return Forecast(highest["parameters"], highest["optimiser"], highest["gradients"], highest["activations"], path, backward)
+
+
+def _state(optimiser: str, sized: Anatomy) -> int:
+    """Bytes of an optimiser's state; AdamW also counts the steps of every tensor."""
+    tensors = sum((row.weights > 0) + (row.biases > 0) for row in sized.rows) if optimiser == "adamw" else 0
+    return (OPTIMISERS[optimiser] * sized.parameters + tensors) * BYTES
+
+
+def _fixed(row: Row) -> int:
+    """Bytes of the values beside a layer's parameters."""
+    if isinstance(row.part, BatchNorm):
+        return 2 * row.weights * BYTES + LONG  # mean and variance of every map, and a counter
+    if isinstance(row.part, ConnectedConv):
+        return sum(map(len, row.part.inputs)) * LONG  # where each kernel stands
+    return math.prod(row.input) * row.output[0] * BYTES if isinstance(row.part, RBF) else 0
 
 
 class _Run(Books):
@@ -154,19 +172,30 @@ class _Run(Books):
         weights = (row.weights + row.biases) * BYTES
         also = spare = 0
         if isinstance(layer, MaxPool):
-            also = row.activation_bytes * 8 // BYTES  # places are 64-bit
+            also = row.activation_bytes * LONG // BYTES  # the places of the largest values
         if isinstance(layer, ConnectedConv):
             also = spare = row.output[0] * row.input[0] * layer.area() * BYTES  # with the zeros between its kernels
         padded = self._padded(layer, x, row)
         result = self.operation(padded, bytes=row.activation_bytes, keeps=(padded,), also=also, weights=weights, spare=spare)
-        return self._then(padded, result)
+        result = self._then(padded, result)
+        if isinstance(layer, AvgPool) and not layer.count_pad and _uneven(layer):
+            return self._then(result, self._averaged(result, padded.bytes, row))
+        return result
+
+    def _averaged(self, means: Tensor, padded: int, row: Row) -> Tensor:
+        """Means over uneven padding, each divided by how much of its window is inside: one map of ones, padded and pooled."""
+        maps = means.bytes // (math.prod(row.output[1:]) * BYTES)
+        ones, shares = self.new(padded // maps), self.new(means.bytes // maps)
+        result = self.operation(means, keeps=(shares,))
+        self.drop(ones, shares)
+        return result
 
     def _padded(self, layer: Windowed, x: Tensor, row: Row) -> Tensor:
-        (top, bottom), (left, right) = sides(vars(layer).get("pad", 0))
-        if top == bottom and left == right:
+        if not _uneven(layer):
             return self.keep(x)
+        (top, bottom), (left, right) = sides(vars(layer)["pad"])
         _, height, width = row.input
-        return self.operation(x, bytes=x.bytes // (height * width) * (height + top + bottom) * (width + left + right), passes=True)
+        return self.operation(x, bytes=x.bytes // (height * width) * (height + top + bottom) * (width + left + right))
 
     @layer.register
     def _(self, layer: FC, x: Tensor, row: Row) -> Tensor:
@@ -191,11 +220,15 @@ class _Run(Books):
     def _(self, layer: Dropout, x: Tensor, row: Row) -> Tensor:
         return self.operation(x, also=x.bytes) if self.training and layer.rate else self.keep(x)
 
-    @layer.register(BatchNorm)
+    @layer.register
+    def _(self, layer: BatchNorm, x: Tensor, row: Row) -> Tensor:
+        statistics = 2 * row.weights * BYTES if self.training else 0  # of this batch
+        return self.operation(x, keeps=(x,), also=statistics, weights=row.parameters * BYTES)
+
     @layer.register(AdaptiveAvgPool)
     @layer.register(ReLU6)
     def _(self, layer: Layer, x: Tensor, row: Row) -> Tensor:
-        return self.operation(x, bytes=row.activation_bytes, keeps=(x,), weights=row.parameters * BYTES)
+        return self.operation(x, bytes=row.activation_bytes, keeps=(x,))
 
     @layer.register(GlobalAvgPool)
     @layer.register(Scale)
@@ -212,7 +245,7 @@ class _Run(Books):
     @layer.register
     def _(self, layer: LRN, x: Tensor, row: Row) -> Tensor:
         squares = self.operation(x, keeps=(x,), spare=x.bytes)
-        wide = self._then(squares, self.operation(squares, bytes=x.bytes // row.input[0] * (row.input[0] + layer.n - 1), passes=True))
+        wide = self._then(squares, self.operation(squares, bytes=x.bytes // row.input[0] * (row.input[0] + layer.n - 1)))
         means = self._then(wide, self.operation(wide, bytes=x.bytes, keeps=(wide,)))
         scaled = self.operation(means)
         shifted = self._then(scaled, self.operation(scaled, passes=True))
@@ -244,8 +277,18 @@ class _Run(Books):
 
     @layer.register
     def _(self, layer: Local, x: Tensor, row: Row) -> Tensor:
-        """Its windows are laid out as columns, and its product put in order, before the biases are added."""
+        """Its windows are laid out as columns; the gradient of its weights comes in the order of the product."""
         columns = self.operation(x, bytes=x.bytes // math.prod(row.input) * row.input[0] * layer.area() * math.prod(row.output[1:]))
-        product = self.operation(columns, bytes=row.activation_bytes, keeps=(columns,), weights=row.weights * BYTES)
+        x.gradient = max(x.bytes, columns.bytes)  # torch adds the columns' gradients up in memory of their size
+        weights = row.weights * BYTES
+        result = self.operation(columns, bytes=row.activation_bytes, keeps=(columns,), weights=weights, copied=weights)
+        if layer.bias:
+            result = self._then(result, self.operation(result, weights=row.biases * BYTES, passes=True))
         self.drop(columns)
-        return self._then(product, self.operation(product, weights=row.biases * BYTES, passes=True)) if layer.bias else product
+        return result
+
+
+def _uneven(layer: Windowed) -> bool:
+    """Whether the maps are padded before the layer, because torch's own padding is the same on both sides."""
+    (top, bottom), (left, right) = sides(vars(layer).get("pad", 0))
+    return top != bottom or left != right

@@ -40,7 +40,7 @@ NETS: dict[str, Variant] = {variant.name: variant for paper in PAPERS for varian
 def variant(name: str) -> Variant:
     """The row of that name. Raises HubelError, with the nearest names, where there is none."""
     if name not in NETS:
-        raise HubelError(choices(name, NETS, "network"))
+        raise HubelError(f"{choices(name, NETS, 'network')} `hubel nets` lists them all.")
     return NETS[name]
 
 
@@ -64,5 +64,8 @@ def said(text: str, classes: int | None = None) -> Said:
     if is_notation(text):
         return Said("net", *parse(text))
     if text.isidentifier() and text not in MAKERS:
-        raise HubelError(choices(text, NETS, "network") + " Or write an expression, such as 'Conv(6, 5) >> ReLU() >> FC(10)'.")
+        raise HubelError(
+            choices(text, NETS, "network")
+            + " `hubel nets` lists them all. Or write an expression, such as 'Conv(6, 5) >> ReLU() >> FC(10)'."
+        )
     return Said("net", read(text), None)

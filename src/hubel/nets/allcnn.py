@@ -93,7 +93,7 @@ def _row(name: str, title: str, model: str, block: Block, error: str, agreed: st
     why = f"The layers of tables 1 and 2 have {parameters:,}."
     return Variant(
         name,
-        title,
+        title if block is all_conv else f"{title}, an ancestor of All-CNN-{model}",
         CITATION,
         partial(allcnn, model, block),
         (3, 32, 32),

@@ -43,8 +43,11 @@ Tree = Site | Knot
 UNNAMED = Chain(Identity())
 """The kind of joint that a new chain without names has."""
 
-LEARNING = (Conv, Depthwise, ConnectedConv, Local, Subsample, FC, BatchNorm)
-"""The layers that have weights."""
+MULTIPLYING = (Conv, Depthwise, ConnectedConv, Local, FC)
+"""The layers that multiply their input by weights."""
+
+LEARNING = (*MULTIPLYING, Subsample, BatchNorm)
+"""The layers that have weights in the state dict."""
 
 
 def taken_apart(net: Expression) -> Knot:
@@ -69,6 +72,17 @@ def in_line(tree: Tree) -> Iterator[Tree]:
         yield tree
 
 
+def is_head(tree: Tree) -> bool:
+    return isinstance(tree, Knot) and isinstance(tree.joint, Head)
+
+
+def count(tree: Tree, kinds: tuple[type[Layer], ...]) -> int:
+    """How many layers of these kinds stand in the tree."""
+    if isinstance(tree, Site):
+        return int(isinstance(tree.layer, kinds))
+    return sum(count(part, kinds) for _, part in tree.parts)
+
+
 def changed(tree: Tree, change: Callable[[Site], Tree | None]) -> Tree | None:
     """The tree with `change` applied to every site; where it gives None the site is left out, and a joint without parts too."""
     if isinstance(tree, Site):
@@ -91,7 +105,8 @@ class Rewritten:
     def carried(self, weights: Mapping[str, Any]) -> dict[str, Any]:
         """The new network's weights, from the old network's state dict (torch tensors or NumPy arrays), by their new names.
 
-        Layers that the old network had not are left out: they start afresh. Raises HubelError where a layer's weights are missing.
+        What did not change is the same array, not a copy. Layers that the old network had not are left out: they start afresh.
+        Raises HubelError where weights are missing, or are those of another network.
         """
         by_layer: dict[str, State] = {}
         for name, value in weights.items():
@@ -100,9 +115,13 @@ class Rewritten:
         moved = {}
         for path, site in self.moves:
             states = [by_layer.get(source, {}) for source in site.sources]
+            said = " and ".join(site.sources)
             if isinstance(site.layer, LEARNING) and not all(states):
-                raise HubelError(f"There are no weights of {' and '.join(site.sources)}: give the whole state dict of the old network.")
-            moved.update({f"{path}.{name}": value for name, value in site.change(*states).items()})
+                raise HubelError(f"There are no weights of {said}: give the whole state dict of the old network.")
+            try:
+                moved.update({f"{path}.{name}": value for name, value in site.change(*states).items()})
+            except (LookupError, ValueError, RuntimeError) as error:  # NumPy's and torch's words for a shape that is another
+                raise HubelError(f"The weights of {said} are not those of the old network ({error}): give its whole state dict.") from error
         return moved
 
 
@@ -122,7 +141,7 @@ def put_together(tree: Tree | None) -> Rewritten:
         parts: dict[str, Expression] = {}
         for number, (name, part) in enumerate(tree.parts):
             here = (*path, name if named else str(number))
-            if kind is not Chain and isinstance(part, Knot) and type(part.joint) is kind:  # would be spliced, and its paths shift
+            if kind in (Sum, Concat) and isinstance(part, Knot) and type(part.joint) is kind:  # would be spliced, and its paths shift
                 parts[here[-1]] = Chain(made(part, (*here, "0")))
             else:
                 parts[here[-1]] = made(part, here)
