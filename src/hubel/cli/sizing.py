@@ -168,7 +168,7 @@ def run_nets(given: argparse.Namespace) -> int:
 
 def run_paper(given: argparse.Namespace) -> int:
     if given.all == bool(given.net):
-        raise HubelError("Say one network, of those that `hubel nets` lists, or --all.")
+        raise HubelError("Say one network or --all; `hubel nets` lists them.")
     rows = list(NETS.values()) if given.all else [variant(given.net)]
     checks = {row.name: checked(row, recorded(row.name)) for row in rows}
     differ = sum(check.agrees is False and check.kind != "erratum" for found in checks.values() for check in found)
