@@ -7,7 +7,7 @@ unit's gradient is zero exactly where it does not look.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pytest
@@ -45,7 +45,7 @@ from hubel.layers import (
     Tanh,
 )
 from hubel.nets import NETS
-from hubel.rewrite import mapped
+from hubel.rewrite.sites import changed, put_together, taken_apart
 
 POINTWISE = (ReLU, Tanh, Sigmoid, ScaledTanh, Softmax, LRN, Dropout)
 
@@ -59,7 +59,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def linear(layer: Layer) -> Expression:
+def linear(layer: Layer) -> Layer:
     """The layer, or one of the same window through which every gradient passes."""
     if isinstance(layer, (MaxPool, L2Pool)):
         return AvgPool(layer.size, layer.stride, layer.pad, layer.fit)
@@ -91,7 +91,7 @@ def chosen(units: int) -> list[int]:
 
 def measured(net: Expression, input: Shape) -> list[Measured]:
     """Every row of the network, with the bounding boxes of four units' gradients; one unit where a row is a vector."""
-    net = mapped(net, linear)
+    net = put_together(changed(taken_apart(net), lambda site: replace(site, layer=linear(site.layer)))).net
     network = build(net, input).double().eval()
     outputs: dict[str, Tensor] = {}
     rows = anatomy(net, input).rows

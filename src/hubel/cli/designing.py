@@ -13,7 +13,7 @@ from hubel.cli import networks
 from hubel.cli.sizing import axes, megabytes
 from hubel.cli.tables import as_json, as_table, heading
 from hubel.errors import HubelError, NotationError
-from hubel.joints import shown
+from hubel.joints import chained, shown
 from hubel.memory import OPTIMISERS, forecast
 
 
@@ -116,14 +116,17 @@ def run_draw(given: argparse.Namespace) -> int:
 
 
 def run_notation(given: argparse.Namespace) -> int:
+    from hubel.layers import Dropout
     from hubel.nets import said
     from hubel.notation import arrows, columns
+    from hubel.rewrite import without
 
     found = said(given.net, given.classes)
-    for style, write in (("arrows", arrows), ("columns", columns)):
-        heading(f"{style}:")
+    for style, write, net in (("arrows", arrows, found.net), ("columns", columns, without(found.net, Dropout).net)):
+        left_out = " (which leave dropout out)" if net != chained(found.net) else ""
+        heading(f"{style}{left_out}:")
         try:
-            print(write(found.net, found.input, names=False))
+            print(write(net, found.input, names=False))
         except NotationError as error:
             print(f"cannot say it: {error}")
     heading("expression:")
