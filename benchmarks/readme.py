@@ -34,14 +34,14 @@ DEMO = {
 
 def output(command: str) -> str:
     """What a command prints, and the command above it; `| tail -n 3` and `| head -n 3` shorten it as a shell does."""
-    words, _, cut = command.partition(" | ")
+    cut = re.fullmatch(r"(.*) \| (head|tail) -n (\d+)", command)
+    words = cut[1] if cut else command
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         hubel(shlex.split(words)[1:])
     lines = trimmed(printed.getvalue()).splitlines()
     if cut:
-        end, _, count = cut.split()
-        lines = lines[-int(count) :] if end == "tail" else lines[: int(count)]
+        lines = lines[-int(cut[3]) :] if cut[2] == "tail" else lines[: int(cut[3])]
     return "\n".join([f"$ {command}", *lines])
 
 

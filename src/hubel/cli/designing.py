@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubel.anatomy import anatomy
 from hubel.cli import networks
@@ -15,6 +17,12 @@ from hubel.cli.tables import as_json, as_table, heading
 from hubel.errors import HubelError, NotationError
 from hubel.joints import chained, shown
 from hubel.memory import OPTIMISERS, forecast
+
+if TYPE_CHECKING:
+    from hubel.advice import Advice
+
+ADVICE_WIDTH = 120
+"""Characters of a line of advice."""
 
 
 def declare(verbs: Any) -> None:
@@ -71,9 +79,9 @@ def run_compare(given: argparse.Namespace) -> int:
         return 0
     first = rows[0]
     for row in rows:
-        row["parameters "], row["MACs "] = (_times(row[quantity], first[quantity]) for quantity in ("parameters", "MACs"))
+        row["ratio"], row["ratio "] = (_times(row[quantity], first[quantity]) for quantity in ("parameters", "MACs"))
     table = [{**row, "in use": megabytes(row["in use"]), "training": megabytes(row["training"])} for row in rows]
-    columns = ["network", "input", "weight layers", "parameters", "parameters ", "MACs", "MACs ", "FLOPs", "field", "in use", "training"]
+    columns = ["network", "input", "weight layers", "parameters", "ratio", "MACs", "ratio ", "FLOPs", "field", "in use", "training"]
     as_table(table, columns)
     pictures = "1 picture" if given.batch == 1 else f"{given.batch} pictures"
     print(f"MACs: multiply-adds of convolutions and fully-connected layers, biases not counted; FLOPs: two a MAC; {pictures}.")
@@ -91,14 +99,27 @@ def run_advise(given: argparse.Namespace) -> int:
     name, net, shape = networks.chosen(given.net, given)
     found = advise(net, shape)
     if given.json:
-        as_json([{**dataclasses.asdict(entry), "instead": repr(entry.instead) if entry.instead else None} for entry in found])
+        as_json([_json_advice(entry) for entry in found])
         return 0
     heading(f"{name}, input {shown(shape)}")
     for number, entry in enumerate(found, 1):
-        print(f"{number}. {entry}")
+        print(f"\n{number}. {entry.rule}, at {entry.path}")
+        for said in (entry.finding, entry.remedy, *_savings(entry)):
+            print(textwrap.fill(said, ADVICE_WIDTH, initial_indent="   ", subsequent_indent="   ", break_long_words=False))
     if not found:
         print("Nothing to say: windows fit, and nothing stands out.")
     return 0
+
+
+def _json_advice(entry: Advice) -> dict[str, Any]:
+    said = {name: getattr(entry, name) for name in ("rule", "path", "others", "finding", "remedy", "saves")}
+    return {**said, "instead": repr(entry.instead) if entry.instead else None}
+
+
+def _savings(entry: Advice) -> Iterator[str]:
+    """What the remedy brings, a quantity a line."""
+    for quantity, now, then in entry.saves:
+        yield f"{'MACs' if quantity == 'macs' else quantity}: {now:,} -> {then:,} ({100 * (then - now) / now:+.1f}%)"
 
 
 def run_draw(given: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -12,6 +13,8 @@ from typing import Any
 
 GAP = "   "
 """Between columns."""
+
+AMOUNT = re.compile(r"[\d,.]+(%| [kMG]?B)|x [\d.]+")
 
 NARROWEST = 12
 """How far a column of text is narrowed to fit a terminal."""
@@ -29,9 +32,7 @@ def as_json(value: Any) -> None:
 def as_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Print rows under `columns`; numbers stand to the right, with thousands apart. Text is folded where a terminal is too narrow."""
     rows = list(rows)
-    right = {
-        column: all(isinstance(row.get(column), (int, float)) or row.get(column) in (None, "", "-") for row in rows) for column in columns
-    }
+    right = {column: all(_is_amount(row.get(column)) for row in rows) for column in columns}
     cells = [[cell(row.get(column)) for column in columns] for row in rows]
     widths = [max(map(_width, column)) for column in zip(columns, *cells)]
     if sys.stdout.isatty():
@@ -41,6 +42,11 @@ def as_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
     for texts in cells:
         lines += _lines(texts, widths, list(right.values()))
     print("\n".join(lines))
+
+
+def _is_amount(value: Any) -> bool:
+    """Whether a value is a number, or a text that stands for one: 97.2%, 1.72 GB, x 2.27, or nothing."""
+    return isinstance(value, (int, float)) or value in (None, "", "-") or bool(AMOUNT.fullmatch(str(value)))
 
 
 def _narrow(widths: list[int], right: Sequence[bool]) -> None:
