@@ -10,9 +10,11 @@ from hubel.machine import settle_waiting
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from hubel.advice import advise as advise
     from hubel.anatomy import Anatomy
     from hubel.errors import HubelError as HubelError
     from hubel.joints import Expression, Shape
+    from hubel.memory import forecast as forecast
     from hubel.model import load as load
     from hubel.nets import NETS as NETS
     from hubel.pictures.sources import open_source as open_source
@@ -29,6 +31,8 @@ ROOMS = {
     "HubelError": ("errors", "HubelError"),
     "NETS": ("nets", "NETS"),
     "Recipe": ("training.recipe", "Recipe"),
+    "advise": ("advice", "advise"),
+    "forecast": ("memory", "forecast"),
     "load": ("model", "load"),
     "open_source": ("pictures.sources", "open_source"),
     "read": ("reading", "read"),
