@@ -1,6 +1,7 @@
 """hubel show, nets and paper: what they print, how they refuse, and that they load neither torch nor NumPy."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from hubel.anatomy import anatomy
 from hubel.cli import main
+from hubel.memory import OPTIMISERS, forecast
 from hubel.nets import NETS
 from hubel.reading import read
 
@@ -62,6 +64,91 @@ def test_json_is_the_anatomy(capsys, text, shape, flags):
         assert row["field"]["aligned"] == ours.aligned
 
 
+def test_json_has_the_forecast_of_the_peak_in_use_and_in_training(capsys):
+    row = NETS["googlenet"]
+    for optimiser in OPTIMISERS:
+        said = json.loads(printed(capsys, "show", "googlenet", "--batch", "4", "--optimiser", optimiser, "--json"))
+        assert said["optimiser"] == optimiser
+        for found, training in ((said["peak_bytes"]["use"], False), (said["peak_bytes"]["training"], True)):
+            ours = forecast(row.net(), row.input, 4, training, optimiser)
+            assert found == {"peak": ours.peak, **vars(ours)}
+
+
+def test_show_says_the_peak_of_memory_and_its_parts(capsys):
+    words = ["show", "FC(10)", "--input", "100", "--batch", "8"]
+    *_, using, training = printed(capsys, *words).splitlines()
+    assert using == "7.6 kB at the peak of memory in use, forecast"  # 4 x (1,010 + 8 x 110)
+    parts = "parameters 4.0 kB, optimiser 4.0 kB, gradients 4.0 kB, activations 3.8 kB"  # the last: 4 x (8 x (100 + 10 + 10) + 2)
+    assert training == f"16.0 kB at the peak of memory in training with momentum, forecast: {parts}; on the way back, at 0"
+    without = printed(capsys, *words, "--optimiser", "sgd").splitlines()[-1]
+    assert without.startswith("11.9 kB at the peak of memory in training with sgd")
+    assert "optimiser 0 B" in without
+    twice = printed(capsys, *words, "--optimiser", "adamw").splitlines()[-1]
+    assert twice.startswith("20.0 kB at the peak of memory in training with adamw")
+    assert "optimiser 8.1 kB" in twice
+
+
+def test_stages_have_a_row_each_with_its_share(capsys):
+    out = printed(capsys, "show", "alexnet", "--stages")
+    rows = [line.split() for line in out.splitlines()[3:11]]
+    assert [row[0] for row in rows] == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
+    assert ["fc6", "4096", "37,752,832", "61.9%", "37,748,736", "5.2%"] in [row[:6] for row in rows]
+    assert sum(int(row[2].replace(",", "")) for row in rows) == 60_965_224
+    for place in (3, 5, 7):
+        assert sum(float(row[place].rstrip("%")) for row in rows) == pytest.approx(100, abs=0.3)
+    stages = json.loads(printed(capsys, "show", "alexnet", "--json"))["stages"]
+    found = [[stage["stage"], f"{stage['parameters']:,}", f"{stage['macs']:,}"] for stage in stages]
+    assert found == [[row[0], row[2], row[4]] for row in rows]
+
+
+def test_stages_of_a_network_without_weights_have_no_share(capsys):
+    assert printed(capsys, "show", "MaxPool(2)", "--input", "1x4x4", "--stages").splitlines()[3].split()[2:6] == ["0", "-", "0", "-"]
+
+
+def test_heads_are_stages_where_they_are_counted(capsys):
+    without, with_heads = (printed(capsys, "show", "googlenet", "--stages", *flags) for flags in ([], ["--heads"]))
+    assert "auxiliary_4a" not in without
+    assert "auxiliary_4a" in with_heads
+    assert "13,378,280 parameters" in with_heads
+
+
+@pytest.mark.parametrize(
+    ("text", "expression"),
+    [
+        ("INPUT 3x32x32 -> [CONV3-8 -> RELU]*2 -> FC10", "(Conv(8, 3, pad=1) >> ReLU()) * 2 >> FC(10)"),
+        ("[CONV3-8 -> RELU]*2 -> FC10", "(Conv(8, 3, pad=1) >> ReLU()) * 2 >> FC(10)"),
+        ("conv3-8 maxpool FC-10", "Conv(8, 3, pad=1) >> ReLU() >> MaxPool(2) >> FC(10)"),
+    ],
+)
+def test_the_lectures_notation_is_sized_as_the_expression_that_it_means(capsys, text, expression):
+    flags = ["--json"] if text.startswith("INPUT") else ["--json", "--input", "3x32x32"]
+    assert printed(capsys, "show", text, *flags) == printed(capsys, "show", expression, "--json", "--input", "3x32x32")
+
+
+def test_the_input_of_a_notation_gives_way_to_a_flag(capsys):
+    said = json.loads(printed(capsys, "show", "INPUT 3x32x32 -> CONV3-8 -> FC10", "--input", "1x8x6", "--json"))
+    assert said["input"] == [1, 8, 6]
+
+
+def test_mistakes_in_the_notation_are_shown_where_they_stand(capsys):
+    text = "INPUT 3x32x32 -> [CONV3-8 -> RELUU]*2 -> FC10"
+    assert main(["show", text]) == 2
+    sentence, line, caret = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("hubel: 'U' cannot stand here")
+    assert line.strip() == text
+    assert line[caret.index("^")] == "U"
+    assert line[: caret.index("^")].endswith("RELU")
+
+
+def test_torchs_own_count_is_told_and_explained(capsys):
+    out = printed(capsys, "show", "lenet5", "--torch")
+    assert "torch counts 831,360 FLOPs: nothing is left over" in out
+    said = json.loads(printed(capsys, "show", "lenet5", "--torch", "--json"))["torch"]
+    assert (said["flops"], said["macs"], said["residual"]) == (831_360, 326_520, 0)
+    assert sum(term["macs"] for term in said["terms"]) == 831_360 // 2 - 326_520
+    assert "torch" not in json.loads(printed(capsys, "show", "lenet5", "--json"))
+
+
 def test_unaligned_fields_are_called_so_in_the_table(capsys):
     assert "not aligned" in printed(capsys, "show", "Conv(4, 1, stride=2) + Conv(4, 3)", "--input", "1x4x4")
     assert "not aligned" not in printed(capsys, "show", TOWER, "--input", "1x28x28")
@@ -89,6 +176,13 @@ def test_nets_lists_every_network_with_its_size(capsys):
         assert f"{sized.parameters:,}" in line
 
 
+def test_nets_lists_those_with_a_part_in_their_names(capsys):
+    names = [row["name"] for row in json.loads(printed(capsys, "nets", "vgg", "--json"))]
+    assert names == [name for name in NETS if "vgg" in name]
+    assert main(["nets", "vhs"]) == 2
+    assert capsys.readouterr().err.startswith("hubel: No network has 'vhs' in its name")
+
+
 def test_paper_prints_every_figure_beside_ours(capsys):
     rows = json.loads(printed(capsys, "paper", "--all", "--json"))
     assert {row["net"] for row in rows} == set(NETS)
@@ -114,7 +208,10 @@ def test_paper_fails_where_a_figure_differs(capsys, monkeypatch):
         (["paper", "lenet_5"], "There is no network 'lenet_5'. Did you mean 'lenet5'?"),
         (["paper"], "Say one network or --all"),
         (["paper", "lenet5", "--all"], "Say one network or --all"),
-        (["show", TOWER], "An expression holds no input shape"),
+        (["show", TOWER], f"{TOWER!r} holds no input shape: say it with --input"),
+        (["show", "[CONV3-8 -> RELU]*2 -> FC10"], "'[CONV3-8 -> RELU]*2 -> FC10' holds no input shape"),
+        (["show", "INPUT 3x8x8 -> CONV5-8 p0 -> POOL3"], "1: the window does not fit the input of 4"),
+        (["show", "INPUT 3x8x8 -> FC10", "--classes", "5"], "--classes is for named networks"),
         (["show", TOWER, "--input", "28x28"], "--input is '28x28'; it must be CxHxW"),
         (["show", TOWER, "--input", "1x28x-28"], "--input is '1x28x-28'"),
         (["show", TOWER, "--input", "0x28x28"], "the input is (0, 28, 28)"),
@@ -140,7 +237,15 @@ def test_mistakes_are_answered_with_a_sentence_and_status_2(capsys, words, said)
 
 
 @pytest.mark.parametrize(
-    "words", [["shew"], ["show"], ["show", "lenet5", "--batch", "many"], ["show", "lenet5", "--fit", "ceil"], ["nets", "x", "y"]]
+    "words",
+    [
+        ["shew"],
+        ["show"],
+        ["show", "lenet5", "--batch", "many"],
+        ["show", "lenet5", "--fit", "ceil"],
+        ["show", "lenet5", "--optimiser", "adam"],
+        ["nets", "x", "y"],
+    ],
 )
 def test_words_that_are_no_command_are_answered_with_the_usage_and_status_2(capsys, words):
     with pytest.raises(SystemExit) as ended:
@@ -158,6 +263,13 @@ def test_sizing_loads_neither_torch_nor_numpy(words):
     ended = subprocess.run([sys.executable, "-c", f"{told}\n{loaded}"], capture_output=True, text=True, check=True)
     assert ended.stderr.split() == ["0"]
     assert ended.stdout
+
+
+def test_characters_that_an_output_cannot_show_are_no_error():
+    words = [sys.executable, "-m", "hubel", "show", "lenet5"]
+    ended = subprocess.run(words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True)
+    assert ended.stderr == b""
+    assert b"60,000 parameters" in ended.stdout
 
 
 def test_a_reader_that_leaves_early_is_no_error():

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hubel.anatomy import anatomy
+from hubel.errors import LayerError
 from hubel.joints import Expression, Shape, shown
 from hubel.layers import FC, Conv, Local, ReLU
 
@@ -35,6 +36,18 @@ class Comparison:
     lesson: str
 
 
+def _odd(size: int) -> int:
+    if type(size) is not int or size < 3 or size % 2 == 0:
+        raise LayerError(f"The window's size is {size!r}; it must be odd and 3 or more, so that padding keeps the size of the maps.")
+    return size
+
+
+def _undivided(layer: Conv) -> Conv:
+    if layer.groups > 1 or layer.dilation != 1:
+        raise LayerError(f"{layer!r} is compared without groups and dilation; leave them out.")
+    return layer
+
+
 def _way(what: str, net: Expression, input: Shape) -> Way:
     sized = anatomy(net, input)
     return Way(what, sized.weights, sized.macs, sized.field.down.size)
@@ -42,9 +55,9 @@ def _way(what: str, net: Expression, input: Shape) -> Way:
 
 def weight_sharing(input: Shape = (3, 227, 227), layer: Conv | None = None) -> Comparison:
     """AlexNet's first layer with and without shared weights (CS231n): 105,705,600 parameters against 34,944."""
-    conv = layer or Conv(96, 11, stride=4)
+    conv = _undivided(layer or Conv(96, 11, stride=4))
     shared = anatomy(conv, input)
-    apart = anatomy(Local(conv.maps, conv.size, conv.stride, conv.pad), input)
+    apart = anatomy(Local(conv.maps, conv.size, conv.stride, conv.pad, conv.bias, conv.fit), input)
     units = math.prod(shared.output)
     ways = tuple(
         Way(
@@ -63,7 +76,7 @@ def weight_sharing(input: Shape = (3, 227, 227), layer: Conv | None = None) -> C
 
 def reduction(input: Shape = (192, 28, 28), maps: int = 32, size: int = 5, reduced: int = 16) -> Comparison:
     """A large window directly, and behind a 1x1 that reduces the maps (GoogLeNet's 3a): 120,422,400 MACs against 12,443,648."""
-    large = Conv(maps, size, pad=size // 2)
+    large = Conv(maps, _odd(size), pad=size // 2)
     direct = _way(repr(large), large, input)
     first, both = _way(f"Conv({reduced}, 1)", Conv(reduced, 1), input), _way("both", Conv(reduced, 1) >> ReLU() >> large, input)
     second = _way(repr(large), large, (reduced, *input[1:]))
@@ -75,7 +88,7 @@ def reduction(input: Shape = (192, 28, 28), maps: int = 32, size: int = 5, reduc
 
 def small_filters(maps: int = 64, size: int = 7, side: int = 56) -> Comparison:
     """One large filter, and the stack of 3x3 that sees as much (VGG, sec. 2.3): 49 C^2 weights against 27 C^2."""
-    count = size // 2
+    count = _odd(size) // 2
     large = Conv(maps, size, pad=count, bias=False)
     small = Conv(maps, 3, pad=1, bias=False)
     stack: Expression = small
@@ -85,17 +98,17 @@ def small_filters(maps: int = 64, size: int = 7, side: int = 56) -> Comparison:
     ways = (_way(f"one {size}x{size}", large, input), _way(f"{count} of 3x3", stack, input))
     now, then = (way.weights // maps**2 for way in ways)
     lesson = f"{now} C^2 weights against {then} C^2, the same receptive field, and {count - 1} more ReLUs between."
-    return Comparison(f"One {size}x{size} against a stack of 3x3, {maps} maps in and out", ways, lesson)
+    return Comparison(f"One {size}x{size} against a stack of 3x3, {maps} maps of {side}x{side} in and out", ways, lesson)
 
 
 def fully_connected(input: Shape = (3, 32, 32), maps: int = 10, size: int = 5) -> Comparison:
     """As many units as a convolution has, fully connected and as that convolution (CS231n): a unit reads 3,072 inputs, or 75."""
-    conv = Conv(maps, size, pad=size // 2)
+    conv = Conv(maps, _odd(size), pad=size // 2)
     sized = anatomy(conv, input)
     units = math.prod(sized.output)
     full = anatomy(FC(units), input)
     ways = (
-        Way(f"FC({units:,})", full.weights, full.macs, full.field.down.size, (("weights a unit", math.prod(input)),)),
+        Way(repr(FC(units)), full.weights, full.macs, full.field.down.size, (("weights a unit", math.prod(input)),)),
         Way(repr(conv), sized.weights, sized.macs, sized.field.down.size, (("weights a unit", input[0] * size * size),)),
     )
     lesson = f"Of {shown(input)}, a fully-connected unit reads everything through {math.prod(input):,} weights of its own."
@@ -104,7 +117,7 @@ def fully_connected(input: Shape = (3, 32, 32), maps: int = 10, size: int = 5) -
 
 def columns(input: Shape = (3, 227, 227), layer: Conv | None = None) -> Comparison:
     """A convolution as one matrix product (im2col): AlexNet's first is 96x363 times 363x3025."""
-    conv = layer or Conv(96, 11, stride=4)
+    conv = _undivided(layer or Conv(96, 11, stride=4))
     sized = anatomy(conv, input)
     places, depth = math.prod(sized.output[1:]), sized.weights // conv.maps
     product: tuple[tuple[str, int | str], ...] = (

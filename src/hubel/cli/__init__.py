@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 
 import hubel
-from hubel.cli import designing, predicting, sizing, training
+from hubel.cli import augmenting, data, designing, predicting, sizing, training
 from hubel.errors import HubelError
 
 
@@ -18,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"hubel {hubel.__version__}")
     top.set_defaults(run=lambda given: _help(top))
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for room in (sizing, designing, training, predicting):
+    for room in (sizing, designing, data, augmenting, training, predicting):
         room.declare(verbs)
     return top
 
@@ -30,6 +31,9 @@ def _help(top: argparse.ArgumentParser) -> int:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0, or 2 for a user's mistake, or 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a terminal has no character for becomes a question mark
     given = parser().parse_args(words)
     try:
         status: int = given.run(given)

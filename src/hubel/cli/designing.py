@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from hubel.anatomy import anatomy
 from hubel.cli import networks
-from hubel.cli.sizing import axes, megabytes
-from hubel.cli.tables import as_json, as_table, heading
+from hubel.cli.sizing import axes
+from hubel.cli.tables import amount, as_json, as_table, cut, heading
 from hubel.errors import HubelError, NotationError
 from hubel.joints import chained, shown
 from hubel.memory import OPTIMISERS, forecast
 
 if TYPE_CHECKING:
     from hubel.advice import Advice
+    from hubel.worked import Way
 
 ADVICE_WIDTH = 120
 """Characters of a line of advice."""
@@ -29,7 +28,9 @@ def declare(verbs: Any) -> None:
     compare = verbs.add_parser("compare", allow_abbrev=False, help="what several networks cost, beside one another")
     compare.add_argument("nets", nargs="+", metavar="NET", help=networks.NET)
     networks.declare(compare)
-    compare.add_argument("--batch", type=int, default=1, metavar="N", help="pictures at once, for the memory (default 1)")
+    compare.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="pictures at once; multiplies MACs, FLOPs and activations (default 1)"
+    )
     compare.add_argument("--optimiser", choices=OPTIMISERS, default="momentum", help="whose state the forecast counts (default momentum)")
     compare.add_argument("--json", action="store_true", help="print JSON")
     compare.set_defaults(run=run_compare)
@@ -56,41 +57,54 @@ def declare(verbs: Any) -> None:
 
 
 def run_compare(given: argparse.Namespace) -> int:
-    rows: list[dict[str, Any]] = []
-    for text in given.nets:
-        name, net, shape = networks.chosen(text, given)
-        sized = anatomy(net, shape, given.batch)
-        training = forecast(net, shape, given.batch, training=True, optimiser=given.optimiser)
-        rows.append(
-            {
-                "network": text if name == "net" else name,
-                "input": shown(shape),
-                "weight layers": sized.weight_layers,
-                "parameters": sized.parameters,
-                "MACs": sized.macs,
-                "FLOPs": sized.flops,
-                "field": axes(sized.field.down.size, sized.field.across.size),
-                "in use": forecast(net, shape, given.batch).peak,
-                "training": training.peak,
-            }
-        )
+    rows = [_compared(text, given) for text in given.nets]
     if given.json:
         as_json(rows)
         return 0
     first = rows[0]
-    for row in rows:
-        row["ratio"], row["ratio "] = (_times(row[quantity], first[quantity]) for quantity in ("parameters", "MACs"))
-    table = [{**row, "in use": megabytes(row["in use"]), "training": megabytes(row["training"])} for row in rows]
-    columns = ["network", "input", "weight layers", "parameters", "ratio", "MACs", "ratio ", "FLOPs", "field", "in use", "training"]
-    as_table(table, columns)
-    pictures = "1 picture" if given.batch == 1 else f"{given.batch} pictures"
+    table = [
+        {
+            "network": cut(row["network"]),
+            "input": shown(row["input"]),
+            "weight layers": row["weight_layers"],
+            "parameters": row["parameters"],
+            "ratio": _ratio(row["parameters"], first["parameters"]),
+            "MACs": row["macs"],
+            "ratio ": _ratio(row["macs"], first["macs"]),
+            "FLOPs": row["flops"],
+            "field": axes(*row["field"]),
+            "in use": amount(row["peak_bytes"]["use"]),
+            "training": amount(row["peak_bytes"]["training"]),
+        }
+        for row in rows
+    ]
+    as_table(table, list(table[0]))
+    pictures = "1 picture" if given.batch == 1 else f"{given.batch:,} pictures"
     print(f"MACs: multiply-adds of convolutions and fully-connected layers, biases not counted; FLOPs: two a MAC; {pictures}.")
-    print(f"in use, training: forecast of peak memory in float32, training with {given.optimiser}.")
+    print(f"in use, training: forecast of the peak of memory in float32, training with {given.optimiser}.")
     return 0
 
 
-def _times(count: int, first: int) -> str:
-    return f"x {count / first:.2f}" if first else "-"
+def _compared(text: str, given: argparse.Namespace) -> dict[str, Any]:
+    """What one network costs."""
+    name, net, shape = networks.chosen(text, given)
+    sized = anatomy(net, shape, given.batch)
+    peaks = {
+        "use": forecast(net, shape, given.batch).peak,
+        "training": forecast(net, shape, given.batch, training=True, optimiser=given.optimiser).peak,
+    }
+    counts = {quantity: getattr(sized, quantity) for quantity in ("weight_layers", "parameters", "macs", "flops")}
+    field = [axis.size for axis in sized.field]
+    said = {"network": text if name == "net" else name, "input": shape, "batch": given.batch, "optimiser": given.optimiser}
+    return {**said, **counts, "field": field, "peak_bytes": peaks}
+
+
+def _ratio(count: int, first: int) -> str:
+    """How many times the first network's count; small shares keep two digits."""
+    if not first:
+        return "-"
+    times = count / first
+    return f"x {times:,.2f}" if times >= 0.1 or not count else f"x {times:.2g}"
 
 
 def run_advise(given: argparse.Namespace) -> int:
@@ -126,10 +140,11 @@ def run_draw(given: argparse.Namespace) -> int:
     from hubel.drawing import drawn
 
     name, net, shape = networks.chosen(given.net, given)
-    path = Path(given.out or f"{name}.svg")
-    if path.suffix != ".svg":
+    out = f"{name}.svg" if given.out is None else given.out
+    path = Path(out)
+    if path.suffix.lower() != ".svg":
         raise HubelError(
-            f"--out is {str(path)!r}; figures are SVG, so name it something.svg (browsers and drawing programs turn it into others)."
+            f"--out is {out!r}; figures are SVG, so name it something.svg (browsers and drawing programs turn it into others)."
         )
     path.write_text(drawn(net, shape, name if name != "net" else "", given.depth), encoding="utf-8")
     print(path)
@@ -138,13 +153,12 @@ def run_draw(given: argparse.Namespace) -> int:
 
 def run_notation(given: argparse.Namespace) -> int:
     from hubel.layers import Dropout
-    from hubel.nets import said
     from hubel.notation import arrows, columns
     from hubel.rewrite import without
 
-    found = said(given.net, given.classes)
+    found = networks.meant(given.net, given.classes)
     for style, write, net in (("arrows", arrows, found.net), ("columns", columns, without(found.net, Dropout).net)):
-        left_out = " (which leave dropout out)" if net != chained(found.net) else ""
+        left_out = " (which leave dropout out)" if chained(net) != chained(found.net) else ""
         heading(f"{style}{left_out}:")
         try:
             print(write(net, found.input, names=False))
@@ -160,14 +174,19 @@ def run_worked(given: argparse.Namespace) -> int:
 
     found = [comparison() for comparison in COMPARISONS]
     if given.json:
-        as_json([dataclasses.asdict(comparison) for comparison in found])
+        as_json([{"title": one.title, "ways": list(map(_json_way, one.ways)), "lesson": one.lesson} for one in found])
         return 0
-    for comparison in found:
+    for number, comparison in enumerate(found):
+        if number:
+            print()
         heading(comparison.title)
         rows = [
             {"": way.what, "weights": way.weights, "MACs": way.macs, "field": way.field, **dict(way.columns)} for way in comparison.ways
         ]
         as_table(rows, list(dict.fromkeys(column for row in rows for column in row)))
-        print(f"{comparison.lesson}\n")
-    sys.stdout.flush()
+        print(comparison.lesson)
     return 0
+
+
+def _json_way(way: Way) -> dict[str, Any]:
+    return {"what": way.what, "weights": way.weights, "macs": way.macs, "field": way.field, **dict(way.columns)}

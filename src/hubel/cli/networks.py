@@ -6,9 +6,9 @@ import argparse
 import re
 from typing import NamedTuple
 
-from hubel.errors import HubelError
+from hubel.errors import HubelError, shortened
 from hubel.joints import Expression, Shape
-from hubel.nets import said
+from hubel.nets import Said, said
 from hubel.rewrite import fitted
 
 NET = "a name that `hubel nets` lists, an expression such as 'Conv(6, 5) >> ReLU() >> FC(10)', or the lectures' notation"
@@ -29,14 +29,20 @@ def declare(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--fit", choices=("floor",), help="round down where a window does not fit, in every layer")
 
 
+def meant(text: str, classes: int | None) -> Said:
+    """The network that `text` names, for so many classes, or writes."""
+    found = said(text, classes)
+    if classes is not None and found.row is None:
+        raise HubelError(f"--classes is for named networks; a network that is written out says its classes itself, such as FC({classes}).")
+    return found
+
+
 def chosen(text: str, given: argparse.Namespace) -> Chosen:
     """The network that `text` names or writes, as the flags want it."""
-    found = said(text, given.classes)
-    if given.classes is not None and found.row is None:
-        raise HubelError(f"--classes is for named networks; an expression says its classes itself, such as FC({given.classes}).")
+    found = meant(text, given.classes)
     shape = shape_of(given.input) if given.input else found.input
     if shape is None:
-        raise HubelError("An expression holds no input shape: say it with --input, such as --input 1x32x32.")
+        raise HubelError(f"{shortened(text)} holds no input shape: say it with --input, such as --input 1x32x32.")
     return Chosen(found.name, fitted(found.net, given.fit) if given.fit else found.net, shape)
 
 

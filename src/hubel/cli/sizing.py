@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hubel.anatomy import Anatomy, Row, anatomy
 from hubel.cli import networks
-from hubel.cli.tables import as_json, as_table, heading
+from hubel.cli.tables import amount, as_json, as_table, cut, heading
 from hubel.errors import HubelError
-from hubel.joints import Head, chained, shown
+from hubel.joints import Expression, Head, Shape, chained, shown
 from hubel.memory import OPTIMISERS, Forecast, forecast
 from hubel.nets import NETS, variant
 from hubel.nets.paper import checked
+
+if TYPE_CHECKING:
+    from hubel.tracing import Reconciliation
 
 
 def declare(verbs: Any) -> None:
@@ -47,39 +50,41 @@ def run_show(given: argparse.Namespace) -> int:
     using = forecast(net, shape, given.batch)
     training = forecast(net, shape, given.batch, training=True, optimiser=given.optimiser)
     totals = {name: getattr(sized, name) for name in ("parameters", "weights", "biases", "macs", "flops", "activation_bytes")}
+    counted = _counted_by_torch(net, shape, given.batch) if given.torch else None
     if given.json:
-        forecasts = {"use": _json_forecast(using), "training": {"optimiser": given.optimiser, **_json_forecast(training)}}
-        said = {"net": repr(net), "input": list(shape), "batch": given.batch}
-        as_json(
-            {**said, "rows": [_json_row(row) for row in sized.rows], "stages": _stages(sized), "totals": totals, "peak_bytes": forecasts}
-        )
+        forecasts = {"use": _json_forecast(using), "training": _json_forecast(training)}
+        said = {"net": repr(net), "input": list(shape), "batch": given.batch, "optimiser": given.optimiser}
+        rows = {"rows": [_json_row(row) for row in sized.rows], "stages": _stages(sized)}
+        torchs = {"torch": {**dataclasses.asdict(counted), "residual": counted.residual}} if counted else {}
+        as_json({**said, **rows, "totals": totals, "peak_bytes": forecasts, **torchs})
         return 0
-    batch = f", batch {given.batch}" if given.batch > 1 else ""
+    batch = f", batch {given.batch:,}" if given.batch > 1 else ""
     heading(f"{name}, input {shown(shape)}{batch}")
-    rows = [_share_row(row, totals) for row in _stages(sized)] if given.stages else [_table_row(row) for row in sized.rows]
-    as_table(rows, list(rows[0]))
+    table = [_share_row(row, totals) for row in _stages(sized)] if given.stages else [_table_row(row) for row in sized.rows]
+    as_table(table, list(table[0]))
     print(f"{totals['parameters']:,} parameters ({totals['weights']:,} weights, {totals['biases']:,} biases)")
     print(
         f"{totals['macs']:,} multiply-adds (MACs: convolutions and fully-connected layers, biases not counted), {totals['flops']:,} FLOPs"
     )
     print(f"{totals['activation_bytes']:,} bytes of activations in float32")
-    print(f"peak of memory, forecast: {megabytes(using.peak)} in use; in training with {given.optimiser} {_peak(training)}")
-    if given.torch:
-        from hubel.tracing import reconciled
-
-        print(*reconciled(net, shape, given.batch).sentences, sep="\n")
+    print(f"{amount(using.peak)} at the peak of memory in use, forecast")
+    print(f"{amount(training.peak)} at the peak of memory in training with {given.optimiser}, forecast: {_parts(training)}")
+    if counted:
+        print(*counted.sentences, sep="\n")
     return 0
 
 
-def megabytes(count: int) -> str:
-    """Bytes as people read them, a megabyte being a million."""
-    return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.2f} GB"
+def _counted_by_torch(net: Expression, shape: Shape, batch: int) -> Reconciliation:
+    """Torch's own count beside ours: the one thing here that loads torch."""
+    from hubel.tracing import reconciled
+
+    return reconciled(net, shape, batch)
 
 
-def _peak(found: Forecast) -> str:
+def _parts(found: Forecast) -> str:
     parts = ((name, getattr(found, name)) for name in ("parameters", "optimiser", "gradients", "activations"))
-    way = "on the way back" if found.backward else "on the way forward"
-    return f"{megabytes(found.peak)} ({', '.join(f'{name} {megabytes(count)}' for name, count in parts)}), at {found.path} {way}"
+    way = "back" if found.backward else "forward"
+    return f"{', '.join(f'{name} {amount(count)}' for name, count in parts)}; on the way {way}, at {found.path}"
 
 
 def _json_forecast(found: Forecast) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def _table_row(row: Row) -> dict[str, Any]:
     down, across = row.field
     return {
         "stage": row.path,
-        "layer": row.layer if len(row.layer) <= 44 else f"{row.layer[:40]}...)",
+        "layer": cut(row.layer),
         "output": shown(row.output),
         "parameters": row.parameters,
         "MACs": row.macs,
@@ -162,7 +167,7 @@ def run_nets(given: argparse.Namespace) -> int:
     if given.json:
         as_json(rows)
     else:
-        as_table(rows, ["name", "input", "output", "parameters", "macs", "what"])
+        as_table([{**row, "MACs": row["macs"]} for row in rows], ["name", "input", "output", "parameters", "MACs", "what"])
     return 0
 
 

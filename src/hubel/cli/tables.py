@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import sys
-import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,7 +13,14 @@ from typing import Any
 GAP = "   "
 """Between columns."""
 
-AMOUNT = re.compile(r"[\d,.]+(%| [kMG]?B)|x [\d.]+")
+UNITS = {"GB": (1e9, 2), "MB": (1e6, 1), "kB": (1e3, 1)}
+"""Of memory, the largest first: bytes, and how many decimals are shown."""
+
+AMOUNT = re.compile(r"[\d,.]+(%| [kMG]?B)|x [\d,.]+")
+"""A text that stands for a number: 97.2%, 1.72 GB, x 2.27."""
+
+LONGEST = 44
+"""Characters of a layer or a network in a table."""
 
 NARROWEST = 12
 """How far a column of text is narrowed to fit a terminal."""
@@ -45,7 +51,7 @@ def as_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
 
 
 def _is_amount(value: Any) -> bool:
-    """Whether a value is a number, or a text that stands for one: 97.2%, 1.72 GB, x 2.27, or nothing."""
+    """Whether a value is a number, a text that stands for one, or nothing."""
     return isinstance(value, (int, float)) or value in (None, "", "-") or bool(AMOUNT.fullmatch(str(value)))
 
 
@@ -61,7 +67,7 @@ def _narrow(widths: list[int], right: Sequence[bool]) -> None:
 
 def _lines(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
     """One row, as many lines as its longest cell takes."""
-    folded = [[text] if _width(text) <= width else textwrap.wrap(text, width) for text, width in zip(texts, widths)]
+    folded = [_folded(text, width) for text, width in zip(texts, widths)]
     lines = []
     for place in range(max(map(len, folded), default=1)):
         parts = [column[place] if place < len(column) else "" for column in folded]
@@ -73,11 +79,35 @@ def _lines(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -
     return lines
 
 
+def _folded(text: str, width: int) -> list[str]:
+    """The text on as many lines as it takes, parted between words, or within one that is longer than a line."""
+    if _width(text) <= width:
+        return [text]
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and _width(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if _width(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
 def _width(text: str) -> int:
     """Places that a text takes on a terminal."""
     if text.isascii():
         return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    return sum(_places(character) for character in text)
+
+
+def _places(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):  # marks that stand on the character before
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def cell(value: Any) -> str:
@@ -88,7 +118,22 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("\n", " ")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "".join(character if character.isprintable() else " " for character in str(value))
+
+
+def cut(text: str) -> str:
+    """A text as a table has room for it."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def amount(count: int) -> str:
+    """Bytes as people read them, a megabyte being a million."""
+    for unit, (size, decimals) in UNITS.items():
+        if count >= size:
+            return f"{count / size:,.{decimals}f} {unit}"
+    return f"{count} B"
 
 
 def heading(text: str) -> None:
