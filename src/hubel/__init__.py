@@ -44,21 +44,28 @@ A room is imported when its first name is asked for, so that sizing a network lo
 
 
 @overload
-def size(net: Expression, input: Shape, batch: int = 1, heads: bool = False) -> Anatomy: ...
+def size(net: Expression | str, input: Shape | None = None, batch: int = 1, heads: bool = False) -> Anatomy: ...
 @overload
 def size(net: nn.Module, input: Shape | tuple[Shape | Tensor, ...], batch: int = 1) -> Traced: ...
-def size(net: Any, input: Any, batch: int = 1, heads: bool = False) -> Anatomy | Traced:
+def size(net: Any, input: Any = None, batch: int = 1, heads: bool = False) -> Anatomy | Traced:
     """What a network costs for `batch` pictures of shape `input`, (C, H, W): parameters, multiply-adds, memory, a row a layer.
 
-    An expression is sized on paper (hubel.anatomy.anatomy), with its training heads if asked. Any torch module is sized by running a
+    An expression is sized on paper (hubel.anatomy.anatomy), with its training heads if asked; so is a network of the casebook by its
+    name, or one in the lectures' notation, whose own input is taken where none is given. Any torch module is sized by running a
     copy of it without values (hubel.tracing.traced): what is not understood is named in `.unknown`. Raises ShapeError where it does
     not take the input.
     """
+    from hubel.anatomy import anatomy
+    from hubel.errors import ShapeError
     from hubel.joints import Expression
+    from hubel.nets import said
 
+    if isinstance(net, str):
+        found = said(net)
+        net, input = found.net, input or found.input
+    if input is None:
+        raise ShapeError("No input shape is said: give one, such as (3, 224, 224).")
     if isinstance(net, Expression):
-        from hubel.anatomy import anatomy
-
         return anatomy(net, input, batch, heads)
     from hubel.tracing import traced
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from hubel.arguments import pair
 from hubel.errors import HubelError, ShapeError, placed
-from hubel.joints import Concat, Expression, Head, Shape, Sum, chained
+from hubel.joints import Concat, Expression, Head, Shape, Sum, chained, shown
 from hubel.layers import FC, RBF, AdaptiveAvgPool, Flatten, GlobalAvgPool, Layer
 from hubel.windows import Window
 
@@ -118,7 +118,7 @@ class Row:
         return repr(self.part) if isinstance(self.part, Layer) else type(self.part).__name__
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Anatomy:
     """A network sized for one input shape and batch: a row a layer, in the order of computation, and the totals."""
 
@@ -126,6 +126,13 @@ class Anatomy:
     input: Shape
     batch: int
     rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        batch = f", batch {self.batch}" if self.batch > 1 else ""
+        return (
+            f"<Anatomy: {shown(self.input)} in, {shown(self.output)} out{batch}; {self.parameters:,} parameters, {self.macs:,} MACs; "
+            f"{len(self.rows)} rows>"
+        )
 
     @property
     def last(self) -> Row:
@@ -264,5 +271,9 @@ def _beyond(layer: Layer, shape: Shape, field: Field) -> Field:
 
 
 def _shared(axis: Axis, units: int, windows: int) -> Axis:
-    """The field where an axis of `units` is shared out over `windows`; where they are uneven, all of it is given."""
-    return axis.through(Window(units // windows, units // windows)) if units % windows == 0 else axis.whole(units)
+    """The field where an axis of `units` is shared out over `windows`: evenly spaced only where they share it out evenly."""
+    starts = [window * units // windows for window in range(windows)]
+    ends = [-(-(window + 1) * units // windows) for window in range(windows)]
+    widest = max(end - start for start, end in zip(starts, ends))
+    steps = {units // windows, -(-units // windows)} - {0}
+    return hull([axis.through(Window(widest, step)) for step in steps])

@@ -222,7 +222,7 @@ def said(row: Row) -> str:
 
 def further(rows: Sequence[Row], example: str = "") -> str:
     """A sentence on where else it holds, behind one on the first of these rows: how often, and an example, otherwise the last."""
-    return f" So it is in {len(rows)} places, {example or f'the last {rows[-1].path}'}." if len(rows) > 1 else ""
+    return f" So it is in {len(rows)} places, {example or f'the last at {rows[-1].path}'}." if len(rows) > 1 else ""
 
 
 def percent(part: int, whole: int) -> str:

@@ -128,7 +128,7 @@ def _cheaper(case: Case, rule: str, forms: dict[str, Chain], remedy: str) -> Adv
     first, *_ = by_worth = sorted(rows, key=lambda row: then[row.path].macs - row.macs)
     finding = (
         f"{said(first)} reads {shown(first.input)} maps at {first.parameters:,} parameters and {first.macs:,} MACs; "
-        f"{then[first.path].parameters:,} and {then[first.path].macs:,} would do.{further(rows, f'the first {rows[0].path}')}"
+        f"{then[first.path].parameters:,} and {then[first.path].macs:,} would do.{further(rows, f'the first at {rows[0].path}')}"
     )
     advice = case.advice(rule, by_worth, finding, f"{remedy}: {forms[first.path]!r}.", {row.path: forms[row.path] for row in rows})
     return advice if any((now - later) * WORTH >= now for _, now, later in advice.saves) else None

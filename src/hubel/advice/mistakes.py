@@ -93,7 +93,7 @@ def _with_branch(case: Case, row: Row) -> Iterator[tuple[str, Expression | None]
 
 def layer_repeated(case: Case) -> Advice | None:
     """A layer that does again what the one before it did, as `a >> b * 3` makes it."""
-    rows = [row for row in case.rows(*ONCE, MaxPool, AvgPool) if _repeats(row, case.before(row.path, ()))]
+    rows = [row for row in case.rows(*ONCE) if _repeats(row, case.before(row.path, ()))]
     if not rows:
         return None
     before = case.before(rows[0].path, ())
@@ -108,7 +108,7 @@ def _repeats(row: Row, before: Row | None) -> bool:
         return False
     if isinstance(row.part, ACTIVATIONS):
         return isinstance(before.part, ACTIVATIONS)
-    return row.part == before.part and (isinstance(row.part, ONCE) or row.output != row.input)
+    return row.part == before.part
 
 
 # --- activations ------------------------------------------------------------------------------------------------------

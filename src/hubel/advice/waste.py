@@ -12,6 +12,7 @@ from hubel.anatomy import Row
 from hubel.arguments import pair
 from hubel.joints import Expression, shown
 from hubel.layers import Conv, Depthwise, Identity, Windowed
+from hubel.layers.pools import Pool
 
 
 def units_see_only_padding(case: Case) -> Advice | None:
@@ -86,6 +87,8 @@ def values_are_never_read(case: Case) -> Advice | None:
         f"{said(readers[0])} skips them{', and so does every other reader' if len(readers) > 1 else ''}.{further(rows)}"
     )
     remedy = "Take the stride where windows read everything: at the 3x3 behind a 1x1, as later ResNets do, or in an average pool."
+    if isinstance(readers[0].part, Pool):
+        remedy = "A pool reads everything where its stride is no larger than its window."
     return case.advice("values are never read", rows, finding, remedy, at)
 
 

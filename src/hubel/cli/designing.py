@@ -12,7 +12,7 @@ from hubel.anatomy import anatomy
 from hubel.cli import networks
 from hubel.cli.sizing import axes
 from hubel.cli.tables import amount, as_json, as_table, cut, heading
-from hubel.errors import HubelError, NotationError
+from hubel.errors import HubelError, NotationError, ShapeError
 from hubel.joints import chained, shown
 from hubel.memory import OPTIMISERS, forecast
 
@@ -88,7 +88,10 @@ def run_compare(given: argparse.Namespace) -> int:
 def _compared(text: str, given: argparse.Namespace) -> dict[str, Any]:
     """What one network costs."""
     name, net, shape = networks.chosen(text, given)
-    sized = anatomy(net, shape, given.batch)
+    try:
+        sized = anatomy(net, shape, given.batch)
+    except ShapeError as error:
+        raise HubelError(f"{cut(text)}: {error}") from None
     peaks = {
         "use": forecast(net, shape, given.batch).peak,
         "training": forecast(net, shape, given.batch, training=True, optimiser=given.optimiser).peak,

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from hubel.errors import HubelError, shortened
-from hubel.joints import Expression, Shape
+from hubel.joints import Expression, Shape, shown
 from hubel.nets import Said, said
 from hubel.rewrite import fitted
 
@@ -41,6 +41,9 @@ def chosen(text: str, given: argparse.Namespace) -> Chosen:
     """The network that `text` names or writes, as the flags want it."""
     found = meant(text, given.classes)
     shape = shape_of(given.input) if given.input else found.input
+    if shape is not None and len(shape) == 3 and shape[2] in (1, 3) and shape[0] == shape[1] > 4:
+        height, width, maps = shape
+        raise HubelError(f"The input is {shown(shape)}; shapes are CxHxW here, maps first: {maps}x{height}x{width}.")
     if shape is None:
         raise HubelError(f"{shortened(text)} holds no input shape: say it with --input, such as --input 1x32x32.")
     return Chosen(found.name, fitted(found.net, given.fit) if given.fit else found.net, shape)

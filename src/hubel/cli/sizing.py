@@ -67,7 +67,7 @@ def run_show(given: argparse.Namespace) -> int:
         f"{totals['macs']:,} multiply-adds (MACs: convolutions and fully-connected layers, biases not counted), {totals['flops']:,} FLOPs"
     )
     print(f"{totals['activation_bytes']:,} bytes of activations in float32")
-    print(f"{amount(using.peak)} at the peak of memory in use, forecast")
+    print(f"{amount(using.peak)} at the peak of memory in use, forecast (tensors; what libraries work in comes on top)")
     print(f"{amount(training.peak)} at the peak of memory in training with {given.optimiser}, forecast: {_parts(training)}")
     if counted:
         print(*counted.sentences, sep="\n")
@@ -82,7 +82,8 @@ def _counted_by_torch(net: Expression, shape: Shape, batch: int) -> Reconciliati
 
 
 def _parts(found: Forecast) -> str:
-    parts = ((name, getattr(found, name)) for name in ("parameters", "optimiser", "gradients", "activations"))
+    names = {"parameters": "parameters and statistics", "optimiser": "optimiser", "gradients": "gradients", "activations": "activations"}
+    parts = ((said, getattr(found, name)) for name, said in names.items())
     way = "back" if found.backward else "forward"
     return f"{', '.join(f'{name} {amount(count)}' for name, count in parts)}; on the way {way}, at {found.path}"
 
@@ -184,14 +185,21 @@ def run_paper(given: argparse.Namespace) -> int:
     for row in rows:
         heading(f"{row.name}: {row.citation}")
         table = [
-            {**dataclasses.asdict(check), "stage": check.at or "all", "": verdict[check.agrees], "place": _placed(check.place, check.why)}
+            {
+                **dataclasses.asdict(check),
+                "stage": check.at or "all",
+                "figure": check.printed,
+                "": verdict[check.agrees],
+                "place": _placed(check.place, check.why),
+            }
             for check in checks[row.name]
         ]
-        as_table(table, ["quantity", "stage", "printed", "ours", "", "kind", "place"])
+        as_table(table, ["quantity", "stage", "figure", "ours", "", "kind", "place"])
         print()
     errata = sum(check.kind == "erratum" for found in checks.values() for check in found)
-    explained = f"; {errata} that papers contradict themselves stand as errata, with the reason" if errata else ""
-    print(f"All figures that need no training agree{explained}." if not differ else f"{differ} figures differ.")
+    explained = f"; {errata} printed ones that do not follow from the architecture stand as errata, each with the reason" if errata else ""
+    rule = "within one unit of the last printed digit, and exactly what follows by arithmetic"
+    print(f"All figures that need no training agree, {rule}{explained}." if not differ else f"{differ} figures differ.")
     return 1 if differ else 0
 
 

@@ -44,6 +44,14 @@ def variant(name: str) -> Variant:
     return NETS[name]
 
 
+def _plain(name: str) -> str:
+    """A name as it is told apart from others when its case and signs are not minded: ResNet-50 is resnet50."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+PLAIN = {_plain(name): name for name in NETS}
+
+
 class Said(NamedTuple):
     """What a user means by a text: a network, what it is called, and its row where it is one of the casebook."""
 
@@ -63,6 +71,8 @@ def said(text: str, classes: int | None = None) -> Said:
         return Said(row.name, row.net(classes), row.input, row)
     if is_notation(text):
         return Said("net", *parse(text))
+    if (meant := _plain(text)) in PLAIN:
+        raise HubelError(f"There is no network {text!r}. Did you mean {PLAIN[meant]!r}?")
     if text.isidentifier() and text not in MAKERS:
         raise HubelError(
             choices(text, NETS, "network")

@@ -12,7 +12,7 @@ weights of another scale.
 from functools import partial
 
 from hubel.joints import Chain
-from hubel.layers import FC, LRN, Conv, Dropout, MaxPool, ReLU
+from hubel.layers import FC, LRN, AdaptiveAvgPool, Conv, Dropout, MaxPool, ReLU
 from hubel.nets.paper import Figure, Variant
 
 
@@ -33,7 +33,7 @@ def alexnet(towers: int = 2, classes: int = 1000) -> Chain:
 def alexnet_owt(classes: int = 1000) -> Chain:
     """The net of Krizhevsky 2014 in the form whose weights people hold, torchvision's: 3x224x224 in, one narrower tower.
 
-    It has no response normalisation, and drops out what enters fc6 and fc7. torchvision's adaptive pool is the identity at 224.
+    It has no response normalisation, and drops out what enters fc6 and fc7. Its adaptive pool is the identity at 224.
     That paper has no table of layers and tells no initialisation; it says 0.2% more parameters than the two towers have.
     """
     return Chain(
@@ -42,14 +42,14 @@ def alexnet_owt(classes: int = 1000) -> Chain:
         conv3=Conv(384, 3, pad=1) >> ReLU(),
         conv4=Conv(256, 3, pad=1) >> ReLU(),
         conv5=Conv(256, 3, pad=1) >> ReLU() >> MaxPool(3, 2),
-        fc6=Dropout(0.5) >> FC(4096) >> ReLU(),
+        fc6=AdaptiveAvgPool(6) >> Dropout(0.5) >> FC(4096) >> ReLU(),
         fc7=Dropout(0.5) >> FC(4096) >> ReLU(),
         fc8=FC(classes),
     )
 
 
 CITATION = (__doc__ or "").split("\n")[0]
-CITATION_OWT = 'Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks", arXiv 1404.5997.'
+CITATION_OWT = 'Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks", arXiv:1404.5997.'
 TORCHVISION = "torchvision, AlexNet_Weights.IMAGENET1K_V1"
 
 # fmt: off

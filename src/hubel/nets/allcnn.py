@@ -1,4 +1,4 @@
-"""Springenberg, Dosovitskiy, Brox, Riedmiller 2014, "Striving for simplicity: the all convolutional net", arXiv 1412.6806.
+"""Springenberg, Dosovitskiy, Brox, Riedmiller 2014, "Striving for simplicity: the all convolutional net", arXiv:1412.6806.
 
 Three plain networks, each with its pools kept, dropped for strides, fed by one more convolution, or replaced by one: pools are not needed.
 

@@ -1,4 +1,4 @@
-"""Huang, Liu, van der Maaten, Weinberger 2016, "Densely connected convolutional networks", CVPR 2017, arXiv 1608.06993.
+"""Huang, Liu, van der Maaten, Weinberger 2016, "Densely connected convolutional networks", CVPR 2017, arXiv:1608.06993.
 
 Every layer reads the maps of all layers before it in its block and adds a few of its own, so that none is learned twice.
 

@@ -1,4 +1,4 @@
-"""Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto, Adam 2017, "MobileNets: efficient convolutional neural networks for mobile vision applications", arXiv 1704.04861.
+"""Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto, Adam 2017, "MobileNets: efficient convolutional neural networks for mobile vision applications", arXiv:1704.04861.
 
 A convolution is taken apart into one of each map alone (depthwise) and one of 1x1 over all maps (pointwise).
 

@@ -1,4 +1,4 @@
-"""Lin, Chen, Yan 2013, "Network in network", arXiv 1312.4400.
+"""Lin, Chen, Yan 2013, "Network in network", arXiv:1312.4400.
 
 Behind every convolution a small perceptron slides along (1x1 convolutions), and the last maps are averaged into the classes' scores.
 

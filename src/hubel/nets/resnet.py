@@ -1,4 +1,4 @@
-"""He, Zhang, Ren, Sun 2015, "Deep residual learning for image recognition", CVPR 2016, arXiv 1512.03385.
+"""He, Zhang, Ren, Sun 2015, "Deep residual learning for image recognition", CVPR 2016, arXiv:1512.03385.
 
 A block learns what to add to its input, which a shortcut carries past it: a deeper network is then no longer a worse one.
 

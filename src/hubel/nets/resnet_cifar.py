@@ -1,4 +1,4 @@
-"""He, Zhang, Ren, Sun 2015, "Deep residual learning for image recognition", section 4.2, CVPR 2016, arXiv 1512.03385.
+"""He, Zhang, Ren, Sun 2015, "Deep residual learning for image recognition", section 4.2, CVPR 2016, arXiv:1512.03385.
 
 The same blocks, thin and on small pictures, in up to 1202 layers: what depth does, with little else to explain it.
 

@@ -1,4 +1,4 @@
-"""Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size", arXiv 1602.07360.
+"""Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size", arXiv:1602.07360.
 
 A fire module squeezes its input through a few maps of 1x1, then expands them with filters of 1x1 and of 3x3 side by side.
 

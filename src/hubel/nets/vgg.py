@@ -1,4 +1,4 @@
-"""Simonyan, Zisserman 2014, "Very deep convolutional networks for large-scale image recognition", arXiv 1409.1556.
+"""Simonyan, Zisserman 2014, "Very deep convolutional networks for large-scale image recognition", arXiv:1409.1556.
 
 Nothing but 3x3 convolutions (in C also 1x1) between pools, from 11 to 19 layers: what depth alone is worth.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hubel.errors import HubelError
@@ -99,7 +99,7 @@ class Rewritten:
     """A rewriting's result: the new network, and where its weights come from."""
 
     net: Chain
-    moves: tuple[tuple[str, Site], ...]
+    moves: tuple[tuple[str, Site], ...] = field(repr=False)
     """(path in the new network, its site), for every layer whose weights come from the old network."""
 
     def carried(self, weights: Mapping[str, Any]) -> dict[str, Any]:
