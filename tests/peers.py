@@ -77,10 +77,42 @@ def paired(ours: nn.Module, theirs: nn.Module, order: Iterable[str] | None = Non
 
 
 @torch.no_grad()
-def agree(ours: nn.Module, theirs: nn.Module, x: Tensor, tolerance: float = 1e-5) -> None:
-    """Both give the same scores for x in evaluation, relative to the largest."""
-    got, expected = ours.eval()(x), theirs.eval()(x)
+def settled(network: nn.Module, input: tuple[int, ...], amplified: float = 1.0) -> nn.Module:
+    """The network with the statistics of what flows through it for noise of that shape: with others, many layers forget their input.
+
+    Norms may amplify what they settle, to drive units past the upper end of their activations.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0
+            module.weight.mul_(amplified)
+    network.train()(torch.randn(4, *input, generator=torch.Generator().manual_seed(2)))
+    return network.eval()
+
+
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-8}
+"""How far scores may differ, relative to the largest. Deep networks with norms need double precision: they amplify its rounding."""
+
+
+def assert_same(got: Tensor, expected: Tensor) -> None:
+    """Both are the same scores of two pictures, which are told apart by a thousand times what is tolerated.
+
+    Else a network deaf to its input would pass.
+    """
     assert got.shape == expected.shape
-    assert expected.std() > 1e-3 * expected.abs().max(), "scores that hardly differ would prove nothing"
-    difference = (got - expected).abs().max() / expected.abs().max()
-    assert difference < tolerance, f"scores differ by {difference:.2e} of the largest"
+    first, second = expected
+    tolerated = TOLERANCE[expected.dtype] * expected.abs().max()
+    assert (first - second).abs().max() > 1000 * tolerated, "the same scores for every picture would prove nothing"
+    difference = (got - expected).abs().max()
+    assert difference < tolerated, f"scores differ by {difference / expected.abs().max():.2e} of the largest"
+
+
+@torch.no_grad()
+def agree(ours: nn.Module, theirs: nn.Module, x: Tensor) -> None:
+    """Both give the same scores for x, two pictures, in evaluation and in its precision."""
+    assert_same(ours.to(x.dtype).eval()(x), theirs.to(x.dtype).eval()(x))
+
+
+def pictures(input: tuple[int, ...], scale: float = 1.0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Two pictures of noise."""
+    return scale * torch.randn(2, *input, generator=torch.Generator().manual_seed(1), dtype=dtype)

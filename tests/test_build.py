@@ -125,6 +125,57 @@ def test_a_built_network_holds_the_parameters_that_anatomy_counts_under_its_path
     assert set(network.state_dict()) == expected_paths(variant.net(), variant.input)
 
 
+# Where dropout stands and its rate; a network that is not listed has none.
+HALF = {"fc6.2": 0.5, "fc7.2": 0.5}
+DROPOUT: dict[str, dict[str, float]] = {
+    "alexnet alexnet_one_tower": HALF,  # sec. 4.2
+    "alexnet_owt": {"fc6.1": 0.5, "fc7.0": 0.5},  # torchvision
+    "vgg11 vgg11_lrn vgg13 vgg16_c vgg16 vgg16_conv vgg19": HALF,  # sec. 3.1
+    "nin_cifar10 nin_cifar10_caffe": {"mlpconv1.7": 0.5, "mlpconv2.7": 0.5},  # the released definition: behind the pools
+    "nin_imagenet": {"mlpconv3.7": 0.5},
+    # All-CNN, sec. 3.1: of the picture, and behind each pool or the layer that replaces it
+    "base_cnn_a": {"conv1.0": 0.2, "conv1.4": 0.5, "conv2.3": 0.5},
+    "base_cnn_b base_cnn_c": {"conv1.0": 0.2, "conv1.6": 0.5, "conv2.5": 0.5},
+    "strided_cnn_a": {"conv1.0": 0.2, "conv1.3": 0.5, "conv2.2": 0.5},
+    "strided_cnn_b strided_cnn_c": {"conv1.0": 0.2, "conv1.5": 0.5, "conv2.4": 0.5},
+    "convpool_cnn_a": {"conv1.0": 0.2, "conv1.6": 0.5, "conv2.5": 0.5},
+    "convpool_cnn_b convpool_cnn_c": {"conv1.0": 0.2, "conv1.8": 0.5, "conv2.7": 0.5},
+    "all_cnn_a": {"conv1.0": 0.2, "conv1.5": 0.5, "conv2.4": 0.5},
+    "all_cnn_b all_cnn_c": {"conv1.0": 0.2, "conv1.7": 0.5, "conv2.6": 0.5},
+    "googlenet": {"auxiliary_4a.0.5": 0.7, "auxiliary_4d.0.5": 0.7, "dropout": 0.4},  # table 1 and sec. 5
+    "googlenet_bn": {"auxiliary_4a.0.6": 0.7, "auxiliary_4d.0.6": 0.7, "dropout": 0.2},  # torchvision
+    "inception_v3": {"Logits.1": 0.2},  # the release
+    "inception_v3_torch": {"Logits.1": 0.5},  # torchvision
+    "inception_resnet_v2": {"Logits.1": 0.2},  # fig. 15: keep 0.8
+    "squeezenet_1_0 squeezenet_1_1": {"conv10.0": 0.5},  # sec. 3.3: behind fire9
+    "xception xception_torch": {"logistic.0": 0.5},  # sec. 4.3
+    "mobilenet_v2 mobilenet_v2_torch": {"conv10.0": 0.2},  # the release
+}
+
+# How fresh weights are drawn where the paper says it, or where its units call for it; everything else starts as He's.
+INITIALISED = {
+    "lecun_1998": "lenet5 lecun1989_net1 lecun1989_net2 lecun1989_net3",  # appendix A of 1998
+    "krizhevsky_2012": "alexnet alexnet_one_tower",  # sec. 5
+    "simonyan_2014": "vgg11 vgg11_lrn",  # sec. 3.1
+    "glorot": "vgg13 vgg16_c vgg16 vgg16_conv vgg19"  # sec. 3.1
+    " xception xception_torch fc_784_512_10 mnist_convnet dogs_cats"  # Keras's default, where the authors' code leaves it
+    " lenet_sigmoid",  # sigmoids
+}
+
+
+@pytest.mark.parametrize("variant", NETS.values(), ids=NETS)
+def test_a_network_drops_out_where_its_paper_says_and_nowhere_else(variant: Variant) -> None:
+    said = {name: places for names, places in DROPOUT.items() for name in names.split()}
+    rows = anatomy(variant.net(), variant.input, heads=True).rows
+    assert {row.path: row.part.rate for row in rows if isinstance(row.part, Dropout)} == said.get(variant.name, {})
+
+
+@pytest.mark.parametrize("variant", NETS.values(), ids=NETS)
+def test_a_network_starts_as_its_paper_says(variant: Variant) -> None:
+    said = {name: how for how, names in INITIALISED.items() for name in names.split()}
+    assert variant.initialisation == said.get(variant.name, "he")
+
+
 @every_variant
 def test_a_batch_of_two_gives_the_scores_that_anatomy_says(variant: Variant) -> None:
     network = build(variant.net(), variant.input, variant.initialisation).eval()
@@ -546,6 +597,25 @@ def test_an_unknown_initialisation_is_refused_with_those_that_there_are() -> Non
 
 
 # --- LeNet-5 ----------------------------------------------------------------------------------------------------------
+
+FIGURE_3 = """
+    3e 00 1c 36 63 63 63 63 36 1c 00 00
+    0c 1c 3c 0c 0c 0c 0c 0c 0c 3f 00 00
+    3e 00 3e 63 43 06 1c 30 60 7f 00 00
+    7f 03 06 0c 1e 03 03 03 63 3e 00 00
+    3e 00 00 33 33 73 63 63 67 3f 03 03
+    3e 00 7f 60 60 3c 1e 03 63 3e 00 00
+    1e 30 60 60 7e 73 63 63 73 3e 00 00
+    7f 03 03 06 0c 0c 18 18 18 18 00 00
+    3e 63 63 63 3e 63 63 63 63 3e 00 00
+    3e 67 63 63 67 3f 03 03 06 3c 00 00
+"""
+"""The bitmaps of the digits 0 to 9, seven pixels a row as a number: 3e is .#####. there."""
+
+
+def test_the_codes_of_lenet5_are_the_bitmaps_of_figure_3() -> None:
+    drawn = [[f"{int(row, 16):07b}" for row in line.split()] for line in FIGURE_3.strip().split("\n")]
+    assert list(BITMAPS) == ["".join(rows).replace("0", ".").replace("1", "#") for rows in drawn]
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)

@@ -45,8 +45,13 @@ def built(name, side=None):
     return build(net, input, initialisation=None)
 
 
-def picture(side):
-    return torch.randn((1, 3, side, side), generator=torch.Generator().manual_seed(1))
+def pictures(side, maps=3):
+    return peers.pictures((maps, side, side), dtype=torch.float64)
+
+
+def settled(network, side, maps=3):
+    """At random, with the statistics of what flows through it for pictures of that side."""
+    return peers.settled(peers.randomised(network), (maps, side, side))
 
 
 def scores_in_training(network, x):
@@ -57,12 +62,6 @@ def scores_in_training(network, x):
             module.eval()
     with torch.no_grad():
         return network(x)
-
-
-def assert_close(got, expected):
-    assert got.shape == expected.shape
-    assert expected.std() > 1e-3 * expected.abs().max(), "scores that hardly differ would prove nothing"
-    assert (got - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -184,7 +183,7 @@ def googlenet_of_the_paper(network, x):
 
 def torchvisions_googlenet():
     """With its layers' paths in the order of computation: it registers the auxiliary classifiers last."""
-    theirs = peers.randomised(peers.torchvision_models().googlenet(init_weights=False, aux_logits=True))
+    theirs = settled(peers.torchvision_models().googlenet(init_weights=False, aux_logits=True), 64)
     stages = [stage for stage, _ in theirs.named_children() if not stage.startswith("aux")]
     for head, source in (("aux1", "inception4a"), ("aux2", "inception4d")):
         stages.insert(stages.index(source) + 1, head)
@@ -192,24 +191,22 @@ def torchvisions_googlenet():
 
 
 def test_googlenet_computes_figure_3_with_its_auxiliary_classifiers():
-    ours, x = peers.randomised(built("googlenet")), picture(224)
+    ours, x = peers.randomised(built("googlenet")).double(), 100 * pictures(224)  # a response norm counts where values are large
     with torch.no_grad():
         expected = googlenet_of_the_paper(ours, x)
-        assert_close(ours(x), expected[0])
-    given = scores_in_training(ours, x)
-    assert len(given) == 3
-    for got, wanted in zip(given, expected):
-        assert_close(got, wanted)
+        peers.assert_same(ours(x), expected[0])
+    for got, wanted in zip(scores_in_training(ours, x), expected, strict=True):
+        peers.assert_same(got, wanted)
 
 
 def test_googlenet_bn_gives_the_scores_of_torchvisions_weights_with_its_auxiliary_classifiers():
     theirs, order = torchvisions_googlenet()
-    ours, x = peers.paired(built("googlenet_bn"), theirs, order), picture(224)
+    ours, x = peers.paired(built("googlenet_bn"), theirs, order), pictures(224)
     peers.agree(ours, theirs, x)
     expected = scores_in_training(theirs, x)
     given = scores_in_training(ours, x)
     for got, wanted in zip(given, (expected.logits, expected.aux_logits1, expected.aux_logits2), strict=True):
-        assert_close(got, wanted)
+        peers.assert_same(got, wanted)
 
 
 # --- Inception-v3 -----------------------------------------------------------------------------------------------------
@@ -222,13 +219,13 @@ class Uncounted(nn.Module):
         return x / F.avg_pool2d(torch.ones_like(x), 3, 1, 1)
 
 
-def torchvisions_inception_v3(count_pad, aux_logits):
+def torchvisions_inception_v3(count_pad, side, aux_logits):
     theirs = peers.torchvision_models().inception_v3(init_weights=False, aux_logits=aux_logits, transform_input=False)
     if not count_pad:
         for module in list(theirs.modules()):
             if hasattr(module, "branch_pool"):
                 module.branch_pool = nn.Sequential(Uncounted(), module.branch_pool)
-    return peers.randomised(theirs)
+    return settled(theirs, side)
 
 
 either_way_of_averaging = pytest.mark.parametrize(("name", "count_pad"), [("inception_v3", False), ("inception_v3_torch", True)])
@@ -236,19 +233,30 @@ either_way_of_averaging = pytest.mark.parametrize(("name", "count_pad"), [("ince
 
 @either_way_of_averaging
 def test_inception_v3_gives_torchvisions_scores_for_smaller_pictures(name, count_pad):
-    theirs = torchvisions_inception_v3(count_pad, aux_logits=False)
-    peers.agree(peers.paired(built(name, 139), theirs), theirs, picture(139))
+    theirs = torchvisions_inception_v3(count_pad, 139, aux_logits=False)
+    peers.agree(peers.paired(built(name, 139), theirs), theirs, pictures(139))
+
+
+def test_the_auxiliary_classifier_of_inception_v3_is_torchvisions_behind_the_last_module_of_17x17():
+    net = ROWS["inception_v3"].net()
+    stages = list(net.names)
+    assert stages[stages.index("AuxLogits") - 1] == "Mixed_6e"
+    head = dict(net.children())["AuxLogits"]
+    assert head.weight == 0.4
+    theirs = settled(peers.torchvision_models().inception.InceptionAux(768, 1000), 17, maps=768)
+    ours = peers.paired(build(head.net, (768, 17, 17), initialisation=None), theirs)
+    peers.agree(ours, theirs, pictures(17, maps=768))
 
 
 @pytest.mark.slow
 @either_way_of_averaging
 def test_inception_v3_gives_torchvisions_scores_with_its_auxiliary_classifier(name, count_pad):
-    theirs = torchvisions_inception_v3(count_pad, aux_logits=True)
-    ours, x = peers.paired(built(name), theirs), picture(299)
+    theirs = torchvisions_inception_v3(count_pad, 299, aux_logits=True)
+    ours, x = peers.paired(built(name), theirs), pictures(299)
     peers.agree(ours, theirs, x)
     given, expected = scores_in_training(ours, x), scores_in_training(theirs, x)
     for got, wanted in zip(given, (expected.logits, expected.aux_logits), strict=True):
-        assert_close(got, wanted)
+        peers.assert_same(got, wanted)
 
 
 # --- Inception-ResNet-v2 ----------------------------------------------------------------------------------------------
@@ -256,8 +264,8 @@ def test_inception_v3_gives_torchvisions_scores_with_its_auxiliary_classifier(na
 
 @pytest.mark.parametrize("side", [139, pytest.param(299, marks=pytest.mark.slow)])
 def test_inception_resnet_v2_gives_the_scores_of_timms_weights(side):
-    theirs = peers.randomised(peers.timm().create_model("inception_resnet_v2"))
-    peers.agree(peers.paired(built("inception_resnet_v2", side), theirs), theirs, picture(side))
+    theirs = settled(peers.timm().create_model("inception_resnet_v2"), side)
+    peers.agree(peers.paired(built("inception_resnet_v2", side), theirs), theirs, pictures(side))
 
 
 # --- Xception ---------------------------------------------------------------------------------------------------------
@@ -304,9 +312,9 @@ def xception_of_the_paper(network, x):
     return x.mean((2, 3)) @ logistic.weight.T + logistic.bias
 
 
-def timms_xception():
+def timms_xception(side):
     """With its layers' paths in our order: it registers a module's shortcut before its body."""
-    theirs = peers.randomised(peers.timm().create_model("legacy_xception"))
+    theirs = settled(peers.timm().create_model("legacy_xception"), side)
     stages = [stage for stage, _ in theirs.named_children()]
     paths = [path for path, _ in peers.weighted(theirs)]
     return theirs, sorted(paths, key=lambda path: (stages.index(path.split(".")[0]), ".skip" in path))
@@ -314,12 +322,12 @@ def timms_xception():
 
 @pytest.mark.parametrize("side", [107, pytest.param(299, marks=pytest.mark.slow)])  # block3 meets an even side in both
 def test_xception_computes_figure_5_as_keras_pads_it(side):
-    ours, x = peers.randomised(built("xception", side)), picture(side)
+    ours, x = settled(built("xception", side), side).double(), pictures(side)
     with torch.no_grad():
-        assert_close(ours(x), xception_of_the_paper(ours, x))
+        peers.assert_same(ours(x), xception_of_the_paper(ours, x))
 
 
 @pytest.mark.parametrize("side", [107, pytest.param(299, marks=pytest.mark.slow)])
 def test_xception_torch_gives_the_scores_of_timms_weights(side):
-    theirs, order = timms_xception()
-    peers.agree(peers.paired(built("xception_torch", side), theirs, order), theirs, picture(side))
+    theirs, order = timms_xception(side)
+    peers.agree(peers.paired(built("xception_torch", side), theirs, order), theirs, pictures(side))

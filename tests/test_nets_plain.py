@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import peers
+from hubel import modules
 from hubel.anatomy import Anatomy, anatomy
 from hubel.build import build
 from hubel.errors import ShapeError
@@ -48,18 +49,18 @@ def built(net: Expression, input: Shape) -> nn.Module:
     return unfilled(lambda: build(net, input, initialisation=None))
 
 
-def dropouts(network: nn.Module) -> list[tuple[int, float]]:
-    """Behind how many weighted layers each dropout stands, and its rate."""
-    found, before = [], 0
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, modules.MaxPool, modules.AvgPool)
+
+
+def dropouts(network: nn.Module) -> list[tuple[int, int, float]]:
+    """Behind how many weighted layers and pools each dropout stands, and its rate."""
+    found, layers, pools = [], 0, 0
     for part in network.modules():
-        before += isinstance(part, (nn.Conv2d, nn.Linear))
+        layers += isinstance(part, (nn.Conv2d, nn.Linear))
+        pools += isinstance(part, POOLS)
         if isinstance(part, nn.Dropout):
-            found.append((before, part.p))
+            found.append((layers, pools, part.p))
     return found
-
-
-def noise(input: Shape, scale: float = 1.0) -> Tensor:
-    return scale * torch.randn(1, *input, generator=torch.Generator().manual_seed(0))
 
 
 def assert_same(net: Expression, input: Shape, theirs: nn.Module, scale: float = 1.0) -> None:
@@ -69,7 +70,7 @@ def assert_same(net: Expression, input: Shape, theirs: nn.Module, scale: float =
     """
     ours = peers.paired(built(net, input), peers.randomised(theirs))
     assert dropouts(ours) == dropouts(theirs)
-    peers.agree(ours, theirs, noise(input, scale))
+    peers.agree(ours, theirs, peers.pictures(input, scale))
 
 
 # --- plain torch from a line of text, as the papers' tables have it ---------------------------------------------------
@@ -210,16 +211,15 @@ def two_towers(network: nn.Module, x: Tensor) -> Tensor:
 def test_alexnet_computes_what_two_towers_on_two_gpus_compute() -> None:
     row = ROWS["alexnet"]
     network = peers.randomised(built(row.net(), row.input))
-    x = noise(row.input, 100)
-    expected = two_towers(network, x)
-    assert (network(x) - expected).abs().max() < 1e-5 * expected.abs().max()
-    assert dropouts(network) == [(6, 0.5), (7, 0.5)]
+    x = peers.pictures(row.input, 100)
+    peers.assert_same(network(x), two_towers(network, x))
+    assert dropouts(network) == [(6, 3, 0.5), (7, 3, 0.5)]
 
 
 @torch.no_grad()
 def test_response_norm_reads_over_the_border_between_the_towers() -> None:
     conv1 = peers.randomised(built(ROWS["alexnet"].net(), SMALL_ALEXNET))[:1]
-    x = noise(SMALL_ALEXNET, 100)
+    x = peers.pictures(SMALL_ALEXNET, 100)
     before = conv1(x)
     next(conv1.parameters())[48].zero_()  # the first map of the second tower
     changed = (conv1(x) != before).flatten(2).any(2).any(0)
@@ -263,7 +263,7 @@ def test_vgg16_as_convolutions_computes_what_vgg16_computes() -> None:
     network = peers.randomised(built(row.net(), row.input))
     dense = built(ROWS["vgg16_conv"].net(), row.input)
     dense.load_state_dict(convolutional(row.net(), row.input).carried(network.state_dict()))
-    peers.agree(dense, network, noise(row.input))
+    peers.agree(dense, network, peers.pictures(row.input))
 
 
 # --- fresh weights ----------------------------------------------------------------------------------------------------

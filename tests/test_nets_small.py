@@ -1,4 +1,4 @@
-"""The small networks: SqueezeNet, the MobileNets, LeCun's of 1989, and those of lecture notes."""
+"""The small networks: SqueezeNet, the MobileNets, LeCun's of 1989, and those of lectures and their notes."""
 
 import math
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from hubel.build import build
 from hubel.errors import ShapeError
 from hubel.joints import Chain, Expression
 from hubel.layers import BatchNorm, Conv, Depthwise, Dropout, Local, MaxPool, ReLU
-from hubel.nets import lecture, lecun_1989, mobilenet_v1, mobilenet_v2, patterns, squeezenet
+from hubel.nets import lecture, lecun_1989, lenet, mobilenet_v1, mobilenet_v2, patterns, squeezenet
 from hubel.nets.paper import Figure
 from hubel.rewrite import fitted
 
-ROWS = {row.name: row for room in (squeezenet, mobilenet_v1, mobilenet_v2, lecun_1989, lecture, patterns) for row in room.VARIANTS}
+ROWS = {row.name: row for room in (squeezenet, mobilenet_v1, mobilenet_v2, lecun_1989, lenet, lecture, patterns) for row in room.VARIANTS}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,26 +29,17 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def pictures(shape: tuple[int, ...], count: int = 1) -> torch.Tensor:
-    """Noise that drives units past 6."""
-    return 10 * torch.randn(count, *shape, generator=torch.Generator().manual_seed(7))
+def lively(network: nn.Module, input: tuple[int, ...]) -> nn.Module:
+    """At random, with norms that drive units past 6."""
+    return peers.settled(peers.randomised(network), input, amplified=4)
 
 
-@torch.no_grad()
-def lively(network: nn.Module) -> nn.Module:
-    """At random, with norms that amplify, so that what the first layers did is still heard behind fifty others."""
-    for module in peers.randomised(network).modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.weight.mul_(1.9)
-    return network
-
-
-def agrees(name: str, theirs: nn.Module, count: int = 1) -> None:
+def agrees(name: str, theirs: nn.Module) -> None:
     """The row, with the random weights of another implementation, gives the same scores."""
     row = ROWS[name]
     ours = build(row.net(), row.input, initialisation=None)
-    peers.paired(ours, lively(theirs))
-    peers.agree(ours, theirs, pictures(row.input, count))
+    peers.paired(ours, lively(theirs, row.input))
+    peers.agree(ours, theirs, peers.pictures(row.input, dtype=torch.float64))
 
 
 # --- what is printed --------------------------------------------------------------------------------------------------
@@ -192,7 +183,7 @@ def test_squeezenet_computes_what_torchvisions_does(name):
 def test_squeezenet_rounded_down_at_224_computes_what_torchvisions_does(name):
     theirs = peers.randomised(getattr(peers.torchvision_models(), name.replace("net_", "net"))(weights=None))
     ours = build(fitted(ROWS[name].net(), "floor"), (3, 224, 224), initialisation=None)
-    peers.agree(peers.paired(ours, theirs), theirs, pictures((3, 224, 224)))
+    peers.agree(peers.paired(ours, theirs), theirs, peers.pictures((3, 224, 224)))
 
 
 @pytest.mark.parametrize("name", ["squeezenet_1_0", "squeezenet_1_1"])
@@ -203,7 +194,7 @@ def test_squeezenets_multiply_adds_are_those_of_torchvisions_convolutions(name):
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(lambda layer, _, y: macs.append(layer.weight.numel() * y.shape[2] * y.shape[3]))
     with torch.no_grad():
-        theirs(pictures((3, 227, 227)))
+        theirs(peers.pictures((3, 227, 227))[:1])
     assert sum(macs) == ROWS[name].anatomy().macs
 
 
@@ -275,8 +266,9 @@ def test_mobilenet_v1_computes_what_table_1_says_with_tensorflows_padding(suffix
 
 
 def test_the_two_activations_of_mobilenet_v1_can_be_told_apart_by_these_tests():
-    relu, relu6 = (lively(tensorflow_v1(0.25, activation)) for activation in (nn.ReLU, nn.ReLU6))
-    x = pictures((3, 224, 224))
+    relu, relu6 = (tensorflow_v1(0.25, activation).eval() for activation in (nn.ReLU, nn.ReLU6))
+    relu6.load_state_dict(lively(relu, (3, 224, 224)).state_dict())
+    x = peers.pictures((3, 224, 224))
     with torch.no_grad():
         assert (relu(x) - relu6(x)).abs().max() > 0.01 * relu(x).abs().max()
 
@@ -296,7 +288,29 @@ def double(inputs: int, maps: int) -> list[nn.Module]:
     return [*conv_relu(inputs, maps), *conv_relu(maps, maps), nn.MaxPool2d(2)]
 
 
+def lenet_of_lectures(squash: type[nn.Module], pool: type[nn.Module]) -> list[nn.Module]:
+    return [
+        *(nn.Conv2d(1, 6, 5, padding=2), squash(), pool(2), nn.Conv2d(6, 16, 5), squash(), pool(2)),
+        *(nn.Flatten(), nn.Linear(16 * 5 * 5, 120), squash(), nn.Linear(120, 84), squash(), nn.Linear(84, 10)),
+    ]
+
+
+def unpadded(inputs: int, maps: int) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, maps, 3), nn.ReLU()]
+
+
 SEQUENTIAL = {
+    "lenet_relu": lenet_of_lectures(nn.ReLU, nn.MaxPool2d),
+    "lenet_sigmoid": lenet_of_lectures(nn.Sigmoid, nn.AvgPool2d),
+    "mnist_convnet": [
+        *(*unpadded(1, 32), nn.MaxPool2d(2), *unpadded(32, 64), nn.MaxPool2d(2), *unpadded(64, 64)),
+        *(nn.Flatten(), nn.Linear(576, 64), nn.ReLU(), nn.Linear(64, 10)),
+    ],
+    "dogs_cats": [
+        *(*unpadded(3, 32), nn.MaxPool2d(2), *unpadded(32, 64), nn.MaxPool2d(2)),
+        *(*unpadded(64, 128), nn.MaxPool2d(2), *unpadded(128, 128), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(6272, 512), nn.ReLU(), nn.Linear(512, 1)),
+    ],
     "fc_784_512_10": [nn.Flatten(), nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10)],
     "pattern_linear": [nn.Flatten(), nn.Linear(3072, 10)],
     "pattern_conv_relu_fc": [*conv_relu(3, 12), nn.Flatten(), nn.Linear(12 * 32 * 32, 10)],
@@ -313,8 +327,8 @@ SEQUENTIAL = {
 
 
 @pytest.mark.parametrize("name", SEQUENTIAL)
-def test_lecture_nets_compute_what_their_layers_in_torch_do(name):
-    agrees(name, nn.Sequential(*SEQUENTIAL[name]), count=3)
+def test_the_nets_of_lectures_compute_what_their_layers_in_torch_do(name):
+    agrees(name, nn.Sequential(*SEQUENTIAL[name]))
 
 
 def squashed(x: torch.Tensor) -> torch.Tensor:
@@ -340,7 +354,7 @@ def locally(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, size: int
 def test_net_3_reads_windows_of_its_own_with_weights_of_its_own():
     row = ROWS["lecun1989_net3"]
     network = peers.randomised(build(row.net(), row.input, initialisation=None))
-    digits = pictures(row.input, 2)
+    digits = peers.pictures(row.input)
     state = network.state_dict()
     x = squashed(locally(digits[:, 0], state["H1.0.weight"], state["H1.0.bias"], 3, before=0))
     x = squashed(locally(x, state["H2.0.weight"], state["H2.0.bias"], 5, before=1))
@@ -352,7 +366,7 @@ def test_net_3_reads_windows_of_its_own_with_weights_of_its_own():
 def test_net_2_is_two_layers_with_lenets_tanh_between_them():
     row = ROWS["lecun1989_net2"]
     network = peers.randomised(build(row.net(), row.input, initialisation=None))
-    digits = pictures(row.input, 2)
+    digits = peers.pictures(row.input)
     w1, b1, w2, b2 = network.state_dict().values()
     torch.testing.assert_close(network(digits), squashed(digits.flatten(1) @ w1.T + b1) @ w2.T + b2, rtol=1e-4, atol=1e-5)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-
 MOST_CHOICES = 30
 """How many choices a sentence lists."""
 
