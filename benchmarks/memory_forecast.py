@@ -2,9 +2,10 @@
 
     python benchmarks/memory_forecast.py      writes results/bench-memory-forecast.json
 
-Measured are the bytes of all tensors that are alive at once: over a forward pass, and over a step of training as `forecast` has
-it (an optimiser with its state, gradients freed, forward, cross-entropy of the scores and of each head's, backward, update). On a machine with CUDA the
-same is measured there too, and beside it what the allocator gave out, which has the libraries' workspace in it.
+Measured are the bytes of all tensors that are alive at once: over a forward pass, and over a step of training as `forecast`
+has it (gradients freed, forward, cross-entropy of the scores and of each head's, backward, update), the optimiser having its
+state. On a machine with CUDA the same is measured there too, and beside it what the allocator gave out: what that has more is
+the libraries' workspace, and what the allocator rounds up.
 """
 
 from __future__ import annotations

@@ -239,7 +239,8 @@ def test_worked_as_json_is_the_comparisons(capsys):
     [
         (["compare", "lenet5", "lenet_5"], "There is no network 'lenet_5'. Did you mean 'lenet5'?"),
         (["compare", "lenet5", TOWER], f"{TOWER!r} holds no input shape: say it with --input"),
-        (["compare", "lenet5", TOWER, "--input", "1x28x28"], "C5.0: a window of 5 is larger than the input of 4"),
+        (["compare", "lenet5", TOWER, "--input", "1x28x28"], "lenet5: C5.0: a window of 5 is larger than the input of 4"),
+        (["compare", TOWER, "MaxPool(2)", "--input", "1x27x27"], f"{TOWER}: 2: the window does not fit the input of 23"),
         (["compare", "lenet5", "--batch", "0"], "the batch is 0"),
         (["compare", "lenet_relu", "FC(3)", "--input", "1x28x28", "--classes", "3"], "--classes is for named networks"),
         (["advise", "lenet_5"], "There is no network 'lenet_5'. Did you mean 'lenet5'?"),

@@ -91,7 +91,7 @@ def _compared(text: str, given: argparse.Namespace) -> dict[str, Any]:
     try:
         sized = anatomy(net, shape, given.batch)
     except ShapeError as error:
-        raise HubelError(f"{cut(text)}: {error}") from None
+        raise (HubelError(f"{cut(text)}: {error}") if error.path else error) from None
     peaks = {
         "use": forecast(net, shape, given.batch).peak,
         "training": forecast(net, shape, given.batch, training=True, optimiser=given.optimiser).peak,

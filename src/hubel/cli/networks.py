@@ -41,7 +41,7 @@ def chosen(text: str, given: argparse.Namespace) -> Chosen:
     """The network that `text` names or writes, as the flags want it."""
     found = meant(text, given.classes)
     shape = shape_of(given.input) if given.input else found.input
-    if shape is not None and len(shape) == 3 and shape[2] in (1, 3) and shape[0] == shape[1] > 4:
+    if shape is not None and len(shape) == 3 and shape[2] in (1, 3) and shape[0] == shape[1] >= 16:
         height, width, maps = shape
         raise HubelError(f"The input is {shown(shape)}; shapes are CxHxW here, maps first: {maps}x{height}x{width}.")
     if shape is None:
