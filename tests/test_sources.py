@@ -481,3 +481,112 @@ def test_photographs_of_cats_and_dogs_are_two_classes_and_all_can_be_read(tmp_pa
     assert pictures.pixels.shape == (40, 64, 64, 3)
     assert pictures.labels.tolist() == [0] * 20 + [1] * 20
     assert all(f"/{source.classes[label]}/" in name for name, label in zip(pictures.names, pictures.labels.tolist()))
+
+
+# --- lists --------------------------------------------------------------------------------------------------------------
+
+
+def listed(folder, text, name="birds.csv"):
+    for i in range(6):
+        picture(folder / "pictures" / f"{i}.png", 10 * i)
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+CSV = "path,label,split\npictures/0.png,owl,train\npictures/1.png,crow,train\npictures/2.png,owl,val\npictures/3.png,crow,test\n"
+JSONL = "\n".join(
+    f'{{"path": "pictures/{i}.png", "label": "{label}", "split": "{split}"}}'
+    for i, (label, split) in enumerate([("owl", "train"), ("crow", "train"), ("owl", "val"), ("crow", "test")])
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("birds.csv", CSV),
+        ("birds.CSV", "\ufeff" + CSV.replace("\n", "\r\n")),
+        (
+            "birds.csv",
+            "author,split,label,path\n" + "".join(f"me,{s},{c},{p}\n" for p, c, s in (row.split(",") for row in CSV.split()[1:])),
+        ),
+        ("birds.jsonl", JSONL),
+        ("birds.jsonl", "\n" + JSONL + "\n\n"),
+    ],
+)
+def test_a_list_of_paths_labels_and_splits_is_a_set(tmp_path, monkeypatch, name, text):
+    path = listed(tmp_path, text, name)
+    monkeypatch.chdir(tmp_path.parent)  # paths are relative to the list
+    source = open_source(path)
+    assert (source.name, source.classes, list(source.openers)) == ("birds", ("crow", "owl"), ["train", "validation", "test"])
+    assert source.training().labels.tolist() == [1, 0]
+    assert source.training().names == [str(tmp_path / "pictures" / f"{i}.png") for i in (0, 1)]
+    assert source.split("validation").read(0).getpixel((0, 0)) == 20
+    assert source.testing().read(0).getpixel((0, 0)) == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "path,label\npictures/0.png,10\npictures/1.png,9\npictures/2.png,10\n"),
+        (
+            "a.jsonl",
+            '{"path": "pictures/0.png", "label": 10}\n{"path": "pictures/1.png", "label": 9}\n{"path": "pictures/2.png", "label": "10"}',
+        ),
+    ],
+)
+def test_a_list_without_splits_is_not_divided_and_numbers_are_classes_in_the_order_of_their_values(tmp_path, name, text):
+    source = open_source(listed(tmp_path, text, name))
+    assert (source.classes, list(source.openers), source.split("all").labels.tolist()) == (("9", "10"), ["all"], [1, 0, 1])
+
+
+def test_a_set_by_list_and_by_folders_has_one_fingerprint(tmp_path):
+    classes(tmp_path / "set")
+    rows = [f"set/{label}/{i}.png,{label}" for label in ("cat", "dog") for i in range(2)]
+    (tmp_path / "list.csv").write_text("path,label\n" + "\n".join(rows))
+    assert open_source(tmp_path / "list.csv").fingerprint() == open_source(tmp_path / "set").fingerprint()
+    picture(tmp_path / "set" / "dog" / "1.png", 8)
+    assert open_source(tmp_path / "list.csv").fingerprint() != open_source(listed(tmp_path, CSV)).fingerprint()
+
+
+def test_a_picture_that_a_list_names_but_nobody_put_there_is_kept_out_with_its_reason(tmp_path):
+    path = listed(tmp_path, "path,label\npictures/0.png,a\npictures/none.png,a\npictures/1.png,b\n")
+    pictures = decoded(open_source(path).training(), Pixels(1, 4, 4))
+    assert (len(pictures), [refused.reason for refused in pictures.refused]) == (2, ["it cannot be read: No such file or directory"])
+
+
+BAD_LISTS = {
+    "a.csv": {
+        "": "no columns called path and label",
+        "file,class\na,b\n": "no columns called path and label",
+        "path,label\n": "lists no pictures",
+        "path,label\na.png,x\n": "the single class 'x'",
+        "path,label\na.png,x\nb.png\n": "lacks a path or a label in line 3",
+        "path,label\na.png,x\n,y\n": "lacks a path or a label in line 3",
+        "path,label\na.png,x\nb.png,y\na.png,y\n": "lists 'a.png' twice, in line 2 and in line 4",
+        "path,label,split\na.png,x,train\nb.png,y,dev\n": "the split 'dev' in line 3",
+        "path,label,split\na.png,x,train\nb.png,y,\n": "a split for some pictures only; line 3 has none",
+        'path,label\n"a.png,x\n': "is no CSV after line 1",
+    },
+    "a.jsonl": {
+        "": "lists no pictures",
+        "path,label": "is no JSON in line 1",
+        '{"path": "a.png", "label": "x"}\n["b.png", "y"]': "has no object in line 2",
+        '{"path": "a.png", "label": 1.5}': "lacks a path or a label in line 1",
+        '{"path": "a.png", "label": true}': "lacks a path or a label in line 1",
+        '{"path": "a.png", "label": "x", "split": 3}': "the split 3 in line 1",
+        "[" * 100_000: "is no JSON in line 1",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"), [(name, *row) for name, rows in BAD_LISTS.items() for row in rows.items()], ids=lambda value: value[:40]
+)
+def test_lists_that_cannot_be_used_are_refused_in_one_sentence(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    assert said in refusal(open_source, tmp_path / name)
+
+
+def test_a_list_that_is_no_text_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
+    assert "cannot be read as text" in refusal(open_source, tmp_path / "a.csv")

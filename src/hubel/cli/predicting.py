@@ -67,13 +67,12 @@ def _rest(top: dict[str, float]) -> str:
 
 def _gathered(places: list[str]) -> list[tuple[str, Any, str | None]]:
     """Every picture that the user named: (name, path or picture, the true class if it is known)."""
-    from hubel.pictures.published import idx_files
-    from hubel.pictures.sources import open_source
+    from hubel.pictures.sources import is_packed, open_source
 
     found: list[tuple[str, Any, str | None]] = []
     for place in places:
         path = Path(place)
-        if place == "digits" or (path.is_dir() and idx_files(path)):
+        if is_packed(place):
             source = open_source(place)
             split = source.testing()
             found += [(split.names[i], split.read(i), source.classes[label]) for i, label in enumerate(split.labels)]

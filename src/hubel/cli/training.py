@@ -51,11 +51,11 @@ def run_train(given: argparse.Namespace) -> int:
 
     said = {field.name: getattr(given, field.name) for field in fields(Recipe) if getattr(given, field.name) is not None}
     recipe = replace(preset(given.net).recipe, **said)
-    source = open_source(given.data)
     name = given.net if given.net.isidentifier() else f"net-{hashlib.sha256(given.net.encode()).hexdigest()[:8]}"
-    out = given.out or f"runs/{name}-{source.name}"
     shape = shape_of(given.input) if given.input else None
     with Progress(shown=not given.json) as progress:
+        source = open_source(given.data, progress.told)
+        out = given.out or f"runs/{name}-{source.name}"
         for record in train(given.net, source, recipe, out, shape, given.strict, progress.told):
             if given.json:
                 _print_json(record)
@@ -122,9 +122,10 @@ def run_test(given: argparse.Namespace) -> int:
     from hubel.pictures.loader import decoded
     from hubel.pictures.sources import open_source
 
-    model, source = load(given.model), open_source(given.data)
-    model.refuse_other_classes(source.classes, source.name)
+    model = load(given.model)
     with Progress(shown=not given.json) as progress:
+        source = open_source(given.data, progress.told)
+        model.refuse_other_classes(source.classes, source.name)
         pictures = decoded(source.testing(), model.pixels, given.strict, lambda done, count: progress.told("decoding", done, count))
         scores = scored(model.network, pictures, model.pixels, told=lambda done, count: progress.told("testing", done, count))
     found = report(scores, pictures.labels, len(model.classes))

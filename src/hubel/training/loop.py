@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ CHECK_EVERY = 64
 """Steps between looks at the guard where a look makes the host wait for the device."""
 
 DROPOUT = -1
-"""What the draw before each step is for (see augment.py and loader.py for the others)."""
+"""What the draw before each step is for (see augment/draws.py and loader.py for the others)."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def records(state: State, job: Job) -> Iterator[Step | Epoch]:
 def part_of(job: Job, epoch: int, batch: int) -> Part:
     """How to run some pictures of a batch forward and backward: gives their summed loss and right answers."""
     recipe = job.recipe
-    augmentation = Augmentation(recipe.shift, recipe.flip)
+    augmentation = augmentation_of(recipe, job.pixels)
 
     def part(network: nn.Module, indices: Tensor) -> Tensor:
         pictures = job.pixels.tensor(augmentation.batch(job.train.pixels, indices, recipe.seed, epoch))
@@ -145,6 +145,12 @@ def part_of(job: Job, epoch: int, batch: int) -> Part:
         return torch.stack([loss.detach() * len(indices), right])
 
     return part
+
+
+def augmentation_of(recipe: Recipe, pixels: Pixels) -> Augmentation:
+    """What the recipe says is to happen to the pictures: its fields by those names, and what it took from the pictures."""
+    said = {field.name: getattr(recipe, field.name) for field in fields(Augmentation) if field.name != "mean"}
+    return Augmentation(**said, mean=pixels.mean)
 
 
 def _ended(state: State, job: Job) -> Epoch:

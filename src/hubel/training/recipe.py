@@ -9,9 +9,14 @@ from typing import Any
 from hubel.errors import RunError
 
 
-def setting(default: Any, says: str, choices: tuple[str, ...] = ()) -> Any:
+def setting(default: Any, says: str, choices: tuple[str, ...] = (), changes: bool = False) -> Any:
     """A field with the sentence that help shows."""
-    return field(default=default, metadata={"says": says, "choices": choices})
+    return field(default=default, metadata={"says": says, "choices": choices, "changes": changes})
+
+
+def change(default: Any, says: str, choices: tuple[str, ...] = ()) -> Any:
+    """A field that says how pictures are changed: hubel.pictures.augment.Augmentation has one of that name, or is made from it."""
+    return setting(default, says, choices, changes=True)
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,35 @@ class Recipe:
         ("cross_entropy", "map", "mse"),
     )
     label_smoothing: float = setting(0.0, "share of the label's weight that is spread over all classes")
-    shift: float = setting(0.0, "shift pictures at random, at most by this share of the side")
-    flip: bool = setting(False, "mirror half of the pictures left to right")
-    initialisation: str = setting("auto", "fresh weights; auto: as the network's paper states", ("auto", "he", "glorot", "lecun_1998", "krizhevsky_2012", "simonyan_2014"))
+    shift: float = change(0.0, "shift pictures at random, at most by this share of the side")
+    flip: bool = change(False, "mirror half of the pictures left to right")
+    vertical_flip: bool = change(False, "turn half of the pictures upside down, as a mirror does")
+    crop: int = change(0, "pad pictures on all sides by so many pixels, and cut their old size out at random")
+    rotation: float = change(0.0, "turn pictures at random, at most by so many degrees either way")
+    width_shift: float = change(0.0, "shift pictures left or right, between pixels too, at most by this share of the width")
+    height_shift: float = change(0.0, "shift pictures up or down, between pixels too, at most by this share of the height")
+    shear: float = change(0.0, "slant pictures at random, at most by so many degrees either way")
+    zoom: float = change(0.0, "show 1 - zoom to 1 + zoom of each side, the two drawn apart")
+    fill: str = change(
+        "nearest",
+        "what is seen where a picture ends: its nearest pixel, fill_value, or itself, mirrored (reflect) or again (wrap)",
+        ("nearest", "constant", "reflect", "wrap"),
+    )
+    fill_value: int = change(0, "the grey of fill constant, 0 to 255")
+    brightness: float = change(0.0, "multiply pictures by 1 - brightness to 1 + brightness")
+    contrast: float = change(0.0, "multiply how far pixels are from the picture's mean grey by 1 - contrast to 1 + contrast")
+    saturation: float = change(0.0, "multiply how far pixels are from their own grey by 1 - saturation to 1 + saturation")
+    colour_noise: float = change(0.0, "AlexNet's noise along the colours' axes: the deviation of its alpha, 0.1 in the paper")
+    colour_axes: str = change(
+        "auto", "those axes: eigenvalue, red, green and blue of each, twelve numbers; auto: of the pictures to learn from"
+    )
+    cutout: int = change(0, "blot out a square of so many pixels a side, its centre anywhere")
+    cutout_fill: str = change("zero", "what the square shows: black, or the mean level, which the network reads as 0", ("zero", "mean"))
+    initialisation: str = setting(
+        "auto",
+        "fresh weights; auto: as the network's paper states",
+        ("auto", "he", "glorot", "lecun_1998", "krizhevsky_2012", "simonyan_2014"),
+    )
     validation: float = setting(
         0.1, "share of the training pictures of each class to validate on, where the set brings no validation split"
     )
@@ -62,6 +93,19 @@ class Recipe:
             ("step_factor", 0 < self.step_factor <= 1, "above 0, at most 1"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1"),
             ("shift", 0 <= self.shift < 1, "from 0 to below 1"),
+            ("crop", self.crop >= 0, "0 or more"),
+            ("rotation", 0 <= self.rotation <= 180, "from 0 to 180"),
+            ("width_shift", 0 <= self.width_shift < 1, "from 0 to below 1"),
+            ("height_shift", 0 <= self.height_shift < 1, "from 0 to below 1"),
+            ("shear", 0 <= self.shear < 90, "from 0 to below 90"),
+            ("zoom", 0 <= self.zoom < 1, "from 0 to below 1"),
+            ("fill_value", 0 <= self.fill_value <= 255, "from 0 to 255"),
+            ("brightness", 0 <= self.brightness < math.inf, "0 or more"),
+            ("contrast", 0 <= self.contrast < math.inf, "0 or more"),
+            ("saturation", 0 <= self.saturation < math.inf, "0 or more"),
+            ("colour_noise", 0 <= self.colour_noise < math.inf, "0 or more"),
+            ("colour_axes", self.colour_axes == "auto" or len(self.axes) == 3, "auto, or twelve finite numbers with blanks between them"),
+            ("cutout", self.cutout >= 0, "0 or more"),
             ("validation", 0 < self.validation < 1, "between 0 and 1: the best epoch is chosen on that part"),
             ("threads", 0 <= self.threads <= 1024, "from 0 to 1024"),
             ("lanes", 0 <= self.lanes <= 1024, "from 0 to 1024"),
@@ -73,6 +117,17 @@ class Recipe:
             value, allowed = getattr(self, entry.name), entry.metadata["choices"]
             if allowed and value not in allowed:
                 raise RunError(f"The recipe has {entry.name}={value!r}; it must be one of: {', '.join(allowed)}.")
+
+    @property
+    def axes(self) -> tuple[tuple[float, ...], ...]:
+        """The three colour_axes, each with its eigenvalue, red, green and blue; none where they are auto, or no such numbers."""
+        try:
+            numbers = tuple(map(float, self.colour_axes.split()))
+        except ValueError:
+            return ()
+        if len(numbers) != 12 or not all(map(math.isfinite, numbers)):
+            return ()
+        return numbers[:4], numbers[4:8], numbers[8:]
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of step number `step`, from 0, of `steps` in all."""

@@ -20,6 +20,7 @@ from hubel.joints import Expression, Shape
 from hubel.model import Model, load
 from hubel.modules import Network
 from hubel.pictures.sources import Source
+from hubel.pictures.told import Told
 from hubel.training import checkpoint, folder, probe, setup
 from hubel.training.loop import State, records
 from hubel.training.recipe import Recipe
@@ -36,7 +37,7 @@ def train(
     out: str | Path | None = None,
     input: Shape | None = None,
     strict: bool = False,
-    told: setup.Told | None = None,
+    told: Told | None = None,
 ) -> Iterator[Record]:
     """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
 

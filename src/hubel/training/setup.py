@@ -13,14 +13,13 @@ from PIL import Image
 from hubel.errors import LayerError, RunError
 from hubel.joints import Expression, Shape, shown
 from hubel.nets import Said, said
+from hubel.pictures.augment import colour_axes
 from hubel.pictures.loader import Pictures, Refused, decoded, divided
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.sources import Source, open_source
+from hubel.pictures.told import Told
 from hubel.training.loop import Job
 from hubel.training.recipe import Preset, Recipe, preset
-
-Told = Callable[[str, int, int], None]
-"""Hears (what is being done, done, of how many)."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,24 @@ def prepared(
     told: Told | None = None,
 ) -> tuple[Design, Material, Recipe]:
     """Open and decode the pictures, and settle the network and its recipe for them."""
-    source = data if isinstance(data, Source) else open_source(data)
+    source = data if isinstance(data, Source) else open_source(data, told)
     design = designed(net, len(source.classes), input)
     settled = recipe or design.preset.recipe
     if settled.initialisation == "auto":
         settled = replace(settled, initialisation=design.initialisation)
+    refuse_impossible(settled, design.input)
     return design, _decoded(source, design, settled, strict, told), settled
+
+
+def refuse_impossible(recipe: Recipe, input: Shape) -> None:
+    """Raise RunError where pictures of that shape (C, H, W) cannot be changed as the recipe says."""
+    channels, *sides = input
+    for name, pixels in (("crop", recipe.crop), ("cutout", recipe.cutout)):
+        if pixels >= min(sides):
+            raise RunError(f"The recipe has {name}={pixels}; for pictures of {shown(input)} it must be below {min(sides)}.")
+    for name, strength in (("saturation", recipe.saturation), ("colour_noise", recipe.colour_noise)):
+        if strength and channels == 1:
+            raise RunError(f"The recipe has {name}={strength}, which is for colour pictures; these are {shown(input)}. Leave it out.")
 
 
 def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told: Told | None) -> Material:
@@ -113,4 +124,11 @@ def _fit(picture: Callable[[int], Image.Image], count: int, chosen: Preset) -> L
 
 def job(material: Material, recipe: Recipe, device: torch.device) -> Job:
     """The job, its pictures on the device."""
-    return Job(recipe, material.pixels, material.train.to(device), material.validation.to(device))
+    return Job(with_axes(recipe, material.train), material.pixels, material.train.to(device), material.validation.to(device))
+
+
+def with_axes(recipe: Recipe, pictures: Pictures) -> Recipe:
+    """The recipe with the colours' axes of the pictures to learn from, where it needs some and leaves them open."""
+    if not recipe.colour_noise or recipe.colour_axes != "auto":
+        return recipe
+    return replace(recipe, colour_axes=" ".join(repr(number) for axis in colour_axes(pictures.pixels) for number in axis))

@@ -1,11 +1,8 @@
-"""Data sets in the formats in which they are published, read as arrays."""
+"""IDX files: MNIST (LeCun, Cortes), and Fashion-MNIST (Xiao, Rasul, Vollgraf 2017), whose files have the same names."""
 
 from __future__ import annotations
 
-import gzip
-import importlib.util
 import math
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hubel.errors import PictureError
-
-Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
-"""Pictures (n, height, width) and their labels (n,)."""
-
-# --- IDX: MNIST (LeCun, Cortes) and Fashion-MNIST (Xiao, Rasul, Vollgraf 2017) ------------------------------------------
+from hubel.pictures.published.forms import Arrays, Found, data_of
 
 IDX = {"train": "train", "test": "t10k"}
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 FASHION_STARTS = {"train": [9, 0, 0, 3, 0, 2, 7, 2, 5, 5], "test": [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]}
-"""The first labels of Fashion-MNIST; its files have the same names as MNIST's."""
+"""The first labels of Fashion-MNIST, by which it is told from MNIST."""
+
+
+def found(folder: Path) -> Found | None:
+    """The IDX files in a folder."""
+    files = idx_files(folder)
+    return Found(idx_classes(files), idx_splits(files)) if files else None
 
 
 def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
@@ -75,12 +74,7 @@ def _idx_pair(pictures: Path, labels: Path) -> Arrays:
 
 def idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """An IDX file of bytes, gzipped or not. Raises PictureError where it is not what its header says."""
-    try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise PictureError(f"{path} cannot be read: {error}.") from None
+    data = data_of(path)
     head = 4 + 4 * dimensions
     if data[:4] != bytes((0, 0, 8, dimensions)) or len(data) < head:
         raise PictureError(
@@ -90,35 +84,3 @@ def idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     if math.prod(shape) != len(data) - head:
         raise PictureError(f"{path} says {' x '.join(map(str, shape))} values, but holds {len(data) - head}; it is damaged or cut off.")
     return np.frombuffer(data, np.uint8, offset=head).reshape(shape)
-
-
-# --- digits: UCI's optical recognition of handwritten digits, as scikit-learn carries it ---------------------------------
-
-HELD_OUT = 0.2
-
-
-def digits() -> dict[str, Callable[[], Arrays]]:
-    """1,797 digits of 8x8 in 17 grey levels; a fifth, drawn class by class with a fixed seed, is the test split."""
-    return {"train": lambda: _digits(test=False), "test": lambda: _digits(test=True)}
-
-
-def _digits(test: bool) -> Arrays:
-    found = importlib.util.find_spec("sklearn")  # its file is wanted, not its code, which takes a second to import
-    if found is None or found.origin is None:
-        raise PictureError("The digits come inside scikit-learn: pip install scikit-learn.")
-    with gzip.open(Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz", "rt") as file:
-        table = np.loadtxt(file, delimiter=",", dtype=np.int64)
-    pictures, labels = (table[:, :64].reshape(-1, 8, 8) * 255 + 8) // 16, table[:, 64]
-    held = held_out(labels, HELD_OUT, np.random.default_rng(1998))
-    chosen = held if test else ~held
-    return pictures[chosen].astype(np.uint8), labels[chosen]
-
-
-def held_out(labels: NDArray[np.int64], share: float, draw: np.random.Generator) -> NDArray[np.bool_]:
-    """Which pictures to hold out: the same share of every class, but never the only one of it."""
-    held = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        count = min(max(1, round(share * len(members))), len(members) - 1)
-        held[draw.permutation(members)[:count]] = True
-    return held

@@ -1,0 +1,126 @@
+"""hubel data: what a set of pictures holds, beside what it is published to hold."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubel.cli.progress import Progress
+from hubel.cli.tables import as_json, as_table
+from hubel.errors import PictureError
+
+if TYPE_CHECKING:
+    from hubel.pictures.census import Counted, Size
+    from hubel.pictures.sets import Source
+
+LISTED = 5
+"""Pictures that cannot be read are named up to so many."""
+
+
+def declare(verbs: Any) -> None:
+    data = verbs.add_parser("data", allow_abbrev=False, help="what a set of pictures holds, and whether that is what was published")
+    data.add_argument(
+        "data", nargs="?", help="a set's name, its folder, or a list of it; without one, the sets that have a name are listed"
+    )
+    data.add_argument("--sheet", metavar="FILE", help="write a contact sheet, a row of pictures for each class, as PNG")
+    data.add_argument("--split", metavar="NAME", help="which split the sheet shows (default: the first)")
+    data.add_argument("--fingerprint", action="store_true", help="read every picture, and print the SHA-256 of all of them")
+    data.add_argument("--json", action="store_true", help="print JSON")
+    data.set_defaults(run=run_data)
+
+
+def run_data(given: argparse.Namespace) -> int:
+    from hubel.pictures.census import census
+    from hubel.pictures.published.table import SETS
+    from hubel.pictures.sources import open_source
+
+    if given.data is None:
+        return _listed(given.json)
+    with Progress(shown=not given.json) as progress:
+        source = open_source(given.data, progress.told)
+        named = SETS.get(given.data)
+        rows = census(source, named.counts if named else {}, progress.told)
+        fingerprint = source.fingerprint(progress.told) if given.fingerprint else None
+    if given.sheet:
+        _sheet(source, given.split or next(iter(source.openers)), Path(given.sheet))
+    if given.json:
+        said = {"data": source.name, "classes": source.classes, "notes": source.notes, "splits": [_as_json(row) for row in rows]}
+        as_json({**said, "fingerprint": fingerprint} if fingerprint else said)
+    else:
+        _print(source, rows, bool(named), fingerprint)
+        if given.sheet:
+            print(f"contact sheet: {given.sheet}")
+    return 1 if any(row.differs for row in rows) else 0
+
+
+def _listed(json: bool) -> int:
+    from hubel.pictures.names import lying
+    from hubel.pictures.published.table import SETS
+
+    rows = []
+    for name, row in SETS.items():
+        place = lying(name)
+        lies = "in scikit-learn" if not row.places else str(place) if place else "not here; is fetched" if row.files else "not here"
+        rows.append({"set": name, **{split: count.pictures for split, count in row.counts.items()}, "lies": lies})
+    if json:
+        as_json(rows)
+    else:
+        as_table(rows, ["set", "all", "train", "validation", "test", "extra", "lies"])
+    return 0
+
+
+def _as_json(row: Counted) -> dict[str, Any]:
+    counted = {"split": row.split, "pictures": row.pictures, "by_class": (row.rarest, row.commonest)}
+    counted |= {"smallest": row.smallest, "largest": row.largest, "unreadable": row.unreadable}
+    return counted if row.published is None else {**counted, "published": row.published.pictures, "differs": row.differs}
+
+
+def _print(source: Source, rows: list[Counted], published: bool, fingerprint: str | None) -> None:
+    table = [
+        {
+            "split": row.split,
+            "pictures": row.pictures,
+            "size": _sizes(row.smallest, row.largest),
+            "a class": f"{row.rarest:,}" if row.rarest == row.commonest else f"{row.rarest:,} to {row.commonest:,}",
+            "published": None if row.published is None else row.published.pictures,
+            "that": "" if row.published is None else f"differs in {', '.join(row.differs)}" if row.differs else "agrees",
+        }
+        for row in rows
+    ]
+    as_table(table, ["split", "pictures", "size", "a class", *(["published", "that"] if published else [])])
+    print()
+    print(f"{source.name}: {len(source.classes):,} classes: {_some(source.classes)}")
+    if fingerprint:
+        print(f"fingerprint: {fingerprint}")
+    for row in rows:
+        for line in row.unreadable[:LISTED]:
+            print(f"cannot be read: {line}")
+        if len(row.unreadable) > LISTED:
+            print(f"cannot be read: {len(row.unreadable) - LISTED:,} others of {row.split}")
+    for note in source.notes:
+        print(f"note: {note}")
+
+
+def _sizes(smallest: Size | None, largest: Size | None) -> str:
+    if smallest is None or largest is None:
+        return "-"
+    height, width, channels = smallest
+    if smallest == largest:
+        return f"{channels}x{height}x{width}"
+    return f"{channels}x{height}x{width} to {channels}x{largest[0]}x{largest[1]}"
+
+
+def _some(classes: tuple[str, ...], most: int = 10) -> str:
+    return ", ".join(classes) if len(classes) <= most else f"{', '.join(classes[: most - 2])}, ... {classes[-1]}"
+
+
+def _sheet(source: Source, name: str, path: Path) -> None:
+    from hubel.pictures.sheet import contact_sheet
+
+    split = source.split(name)
+    drawn = contact_sheet(split, source.classes, f"{source.name}, {name}: {len(split.labels):,} pictures, {len(source.classes):,} classes")
+    try:
+        drawn.save(path, "PNG")
+    except OSError as error:
+        raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from None

@@ -1,0 +1,27 @@
+"""Fields of the recipe as flags: every verb that takes some says them alike."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import Field
+from typing import Any
+
+KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
+
+
+def declare(group: argparse._ArgumentGroup, entries: Iterable[Field[Any]]) -> None:
+    """One flag a field: --label-smoothing for label_smoothing. What is not said is None."""
+    for field in entries:
+        flag, says = f"--{field.name.replace('_', '-')}", f"{field.metadata['says']} (default {field.default})"
+        if field.type == "bool":
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=says)
+        else:
+            choices = field.metadata["choices"] or None
+            shown = None if choices else "TEXT" if field.type == "str" else "N"
+            group.add_argument(flag, type=KINDS[str(field.type)], choices=choices, metavar=shown, default=None, help=says)
+
+
+def said(given: argparse.Namespace, entries: Iterable[Field[Any]]) -> dict[str, Any]:
+    """What the user has said of those fields."""
+    return {field.name: getattr(given, field.name) for field in entries if getattr(given, field.name) is not None}

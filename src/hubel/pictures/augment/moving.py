@@ -1,0 +1,45 @@
+"""Moves by whole pixels and mirrorings: every pixel of the result is copied from one of the picture, byte for byte."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def moved(
+    pictures: Tensor, down: Tensor, across: Tensor, upside_down: Tensor | None, mirrored: Tensor | None, fill: str, value: int
+) -> Tensor:
+    """uint8 (B, H, W, C) pictures, each moved by its whole numbers `down` and `across`, then mirrored where it is said; `fill` fills the rest."""
+    height, width = pictures.shape[1:3]
+    rows, columns = _places(height, down, upside_down, fill), _places(width, across, mirrored, fill)
+    if fill == "constant":  # a frame of that value, one pixel wide: there is where everything outside leads to
+        pictures = functional.pad(pictures, (0, 0, 1, 1, 1, 1), value=value)
+        rows, columns = rows + 1, columns + 1
+    return _gathered(pictures, rows, columns)
+
+
+def _places(side: int, moved: Tensor, mirrored: Tensor | None, fill: str) -> Tensor:
+    """For each picture, which of its rows (or columns) stands at each place: int64 (B, side); -1 and `side` are outside."""
+    places = torch.arange(side, device=moved.device)[None, :]
+    if mirrored is not None:
+        places = torch.where(mirrored[:, None], side - 1 - places, places)
+    places = places - moved[:, None]
+    if fill == "wrap":
+        return places.remainder(side)
+    if fill == "reflect":  # dcba|abcd|dcba: the edge's pixels are seen twice
+        places = places.remainder(2 * side)
+        return torch.minimum(places, 2 * side - 1 - places)
+    return places.clamp(-1, side) if fill == "constant" else places.clamp(0, side - 1)
+
+
+def _gathered(pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Of each picture the pixels at its rows (B, h) and columns (B, w): (B, h, w, C)."""
+    count, height, width, channels = pictures.shape
+    kind = torch.int32 if count * height * width < 2**31 else torch.int64  # half the bytes are read in half the time
+    first = torch.arange(count, device=rows.device, dtype=kind) * height
+    lines = (first[:, None] + rows.to(kind)) * width
+    places = (lines[:, :, None] + columns.to(kind)[:, None, :]).reshape(-1)
+    if channels == 1:
+        return pictures.reshape(-1).index_select(0, places).view(count, rows.shape[1], columns.shape[1], 1)
+    return pictures.reshape(-1, channels).index_select(0, places).view(count, rows.shape[1], columns.shape[1], channels)

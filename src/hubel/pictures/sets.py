@@ -1,0 +1,117 @@
+"""A set of pictures as a value: its classes, its splits, and how to read picture i of each."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hubel.errors import PictureError
+from hubel.pictures.pixels import FORMATS, opened
+from hubel.pictures.told import Told
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled pictures that are not decoded yet."""
+
+    names: Sequence[str]
+    """Where each picture lies: a path, or the set's name and a number."""
+    labels: NDArray[np.int64]
+    read: Callable[[int], Image.Image]
+    """Picture i. Raises PictureError with the reason where it cannot be read."""
+    pixels: NDArray[np.uint8] | None = None
+    """All of them, (n, height, width) or (n, height, width, 3), where the set is published as an array."""
+    encoded: Callable[[int], bytes] | None = None
+    """The file of picture i, where the set is one of files. Raises PictureError as `read` does."""
+
+    def size(self, i: int) -> tuple[int, int, int]:
+        """Height, width and channels of picture i, from its header where it is a file."""
+        if self.pixels is not None:
+            _, height, width, *channels = self.pixels.shape
+            return height, width, channels[0] if channels else 1
+        picture = self.read(i) if self.encoded is None else _unread(self.encoded(i))
+        return picture.height, picture.width, len(picture.getbands())
+
+    def fingerprint(self, told: Callable[[int, int], None] | None = None) -> str:
+        """SHA-256 of the labels and, one after another, the pictures as they are stored; `told` hears (done, of how many)."""
+        total = hashlib.sha256(self.labels.astype("<i8").tobytes())
+        for i in range(len(self.labels)):
+            try:
+                stored = self._stored(i)
+            except PictureError:
+                stored = b""
+            total.update(hashlib.sha256(stored).digest())
+            if told is not None:
+                told(i + 1, len(self.labels))
+        return total.hexdigest()
+
+    def _stored(self, i: int) -> bytes:
+        if self.pixels is not None:
+            return bytes(self.pixels[i].tobytes())
+        return self.read(i).tobytes() if self.encoded is None else self.encoded(i)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set of pictures: its classes, in order, and its splits, each opened only when it is asked for."""
+
+    name: str
+    classes: tuple[str, ...]
+    openers: dict[str, Callable[[], Split]]
+    """By split: train, validation, test, extra; or "all" where the set is not divided."""
+    notes: tuple[str, ...] = field(default=())
+    """What was left out, and why."""
+
+    def split(self, name: str) -> Split:
+        """One split. Raises PictureError, naming those there are, where the set has it not."""
+        if name not in self.openers:
+            raise PictureError(f"{self.name} has no {name} pictures; it has: {', '.join(self.openers)}.")
+        return self.openers[name]()
+
+    def training(self) -> Split:
+        """The pictures to learn from: the train split, or all of a set that is not divided."""
+        return self.split("all" if "all" in self.openers else "train")
+
+    def testing(self) -> Split:
+        """The pictures to be tested on: the test split, or all of a set that is not divided."""
+        return self.split("all" if "all" in self.openers else "test")
+
+    def fingerprint(self, told: Told | None = None) -> str:
+        """SHA-256 of the classes and of every split. Names do not enter, so a set that is moved or renamed keeps it."""
+        total = hashlib.sha256("\n".join(self.classes).encode(errors="surrogateescape"))
+        for name in self.openers:
+            telling = None if told is None else lambda done, count, name=name: told(f"reading {name}", done, count)
+            total.update(f"\n{name} {self.split(name).fingerprint(telling)}".encode())
+        return total.hexdigest()
+
+
+def from_array(name: str, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Split:
+    """The pictures of an array, called by the name and their number."""
+    return Split([f"{name} {i}" for i in range(len(labels))], labels, lambda i: Image.fromarray(pixels[i]), pixels=pixels)
+
+
+def from_files(files: Sequence[Path], labels: NDArray[np.int64]) -> Split:
+    """The pictures of files, called by their paths."""
+    return Split([str(path) for path in files], labels, lambda i: opened(files[i]), encoded=lambda i: _bytes(files[i]))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise PictureError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _unread(data: bytes) -> Image.Image:
+    """A picture of which only the header is read."""
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Exception as error:  # Pillow's parsers raise whatever the damage leads them to
+        raise PictureError(f"it is damaged, or no picture: {error or type(error).__name__}") from None
