@@ -9,13 +9,12 @@ import sys
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from hubel.cli import recipes
 from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
 from hubel.training.recipe import Recipe, preset
 from hubel.training.records import Epoch, Finished, Record, Started, Step, Stopped
-
-KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
 
 
 def declare(verbs: Any) -> None:
@@ -27,15 +26,7 @@ def declare(verbs: Any) -> None:
     train.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
     train.add_argument("--json", action="store_true", help="print the records as JSON lines")
     group = train.add_argument_group("recipe", "What is not said is taken from the network's own recipe.")
-    for field in fields(Recipe):
-        flag, says = f"--{field.name.replace('_', '-')}", f"{field.metadata['says']} (default {field.default})"
-        if field.type == "bool":
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=says)
-        else:
-            choices = field.metadata["choices"] or None
-            group.add_argument(
-                flag, type=KINDS[str(field.type)], choices=choices, metavar=None if choices else "N", default=None, help=says
-            )
+    recipes.declare(group, fields(Recipe))
     train.set_defaults(run=run_train)
     test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
     test.add_argument("model", help="a model file")
@@ -49,8 +40,7 @@ def run_train(given: argparse.Namespace) -> int:
     from hubel.pictures.sources import open_source
     from hubel.training.run import train
 
-    said = {field.name: getattr(given, field.name) for field in fields(Recipe) if getattr(given, field.name) is not None}
-    recipe = replace(preset(given.net).recipe, **said)
+    recipe = replace(preset(given.net).recipe, **recipes.said(given, fields(Recipe)))
     name = given.net if given.net.isidentifier() else f"net-{hashlib.sha256(given.net.encode()).hexdigest()[:8]}"
     shape = shape_of(given.input) if given.input else None
     with Progress(shown=not given.json) as progress:

@@ -20,7 +20,7 @@ from hubel.pictures.published import held_out
 from hubel.pictures.sources import Split
 
 ORDER = 0
-"""What the order's draw is for; augmentation has the numbers from 1 (see augment.py)."""
+"""What the order's draw is for; augmentation has the numbers from 1 (see augment/draws.py)."""
 
 
 CHUNK = 64

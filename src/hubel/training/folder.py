@@ -54,7 +54,8 @@ def began(folder: Path, said: Mapping[str, Any], asked: Recipe) -> Recipe | None
     try:
         before = json.loads(path.read_text())
         chosen = Recipe(**before.pop("recipe"))
-        earlier = {**before, **before.pop("asked")}
+        asked_before = before.pop("asked")
+        earlier = {**asdict(Recipe()), **before, **asked_before}  # what a run could not say yet was as it is by default
     except (ValueError, TypeError, KeyError):
         raise RunError(f"{path} is damaged: it is no recipe of ours. Move {folder} away, or choose another folder with --out.") from None
     now = json.loads(json.dumps({**said, **asdict(asked)}))
