@@ -14,6 +14,7 @@ from PIL import Image
 
 from hubel.errors import PictureError
 from hubel.pictures.pixels import FORMATS, opened
+from hubel.pictures.places import Place
 from hubel.pictures.told import Told
 
 
@@ -28,15 +29,17 @@ class Split:
     """Picture i. Raises PictureError with the reason where it cannot be read."""
     pixels: NDArray[np.uint8] | None = None
     """All of them, (n, height, width) or (n, height, width, 3), where the set is published as an array."""
-    encoded: Callable[[int], bytes] | None = None
-    """The file of picture i, where the set is one of files. Raises PictureError as `read` does."""
+    places: Sequence[Place] | None = None
+    """Where the file of each picture lies, where the set is one of files."""
+    runs: Sequence[int] = ()
+    """How many pictures, one after another, each shard has, where what lies in one shard should be read together."""
 
     def size(self, i: int) -> tuple[int, int, int]:
         """Height, width and channels of picture i, from its header where it is a file."""
         if self.pixels is not None:
             _, height, width, *channels = self.pixels.shape
             return height, width, channels[0] if channels else 1
-        picture = self.read(i) if self.encoded is None else _unread(self.encoded(i))
+        picture = self.read(i) if self.places is None else _unread(self.places[i].read())
         return picture.height, picture.width, len(picture.getbands())
 
     def fingerprint(self, told: Callable[[int, int], None] | None = None) -> str:
@@ -55,7 +58,7 @@ class Split:
     def _stored(self, i: int) -> bytes:
         if self.pixels is not None:
             return bytes(self.pixels[i].tobytes())
-        return self.read(i).tobytes() if self.encoded is None else self.encoded(i)
+        return self.read(i).tobytes() if self.places is None else self.places[i].read()
 
 
 @dataclass(frozen=True)
@@ -99,14 +102,12 @@ def from_array(name: str, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) 
 
 def from_files(files: Sequence[Path], labels: NDArray[np.int64]) -> Split:
     """The pictures of files, called by their paths."""
-    return Split([str(path) for path in files], labels, lambda i: opened(files[i]), encoded=lambda i: _bytes(files[i]))
+    return from_places([str(path) for path in files], [Place(str(path)) for path in files], labels)
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise PictureError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from None
+def from_places(names: Sequence[str], places: Sequence[Place], labels: NDArray[np.int64]) -> Split:
+    """The pictures whose files lie at those places."""
+    return Split(names, labels, lambda i: opened(places[i].read()), places=places)
 
 
 def _unread(data: bytes) -> Image.Image:
