@@ -19,10 +19,9 @@ from hubel import chance
 from hubel.errors import RunError
 from hubel.pictures.augment import Augmentation, Purpose, rounded
 from hubel.pictures.augment.draws import Draws
-from hubel.pictures.loader import ORDER
 from hubel.pictures.pixels import Pixels
 from hubel.training import setup
-from hubel.training.loop import DROPOUT, augmentation_of
+from hubel.training.loop import augmentation_of
 from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch
 
@@ -241,7 +240,7 @@ def test_mirroring_is_drawn_apart_from_shifts_and_both_apart_from_order_and_drop
     for direction in (0, 1):
         for mirrored in (False, True):
             assert len({change[direction] for change in found if change[2] == mirrored}) == (5, 7)[direction]
-    assert len({*map(int, Purpose), ORDER, DROPOUT}) == len(Purpose.__members__) + 2
+    assert len({*map(int, Purpose)}) == len(Purpose.__members__)
 
 
 def test_another_seed_epoch_or_number_is_another_change():
@@ -287,8 +286,11 @@ def test_draws_for_different_purposes_have_nothing_to_do_with_one_another():
 
 def test_a_purpose_keeps_its_number():
     words = """SHIFT_DOWN SHIFT_ACROSS FLIP VERTICAL_FLIP CROP_DOWN CROP_ACROSS ROTATION HEIGHT_SHIFT WIDTH_SHIFT SHEAR ZOOM_DOWN ZOOM_ACROSS
-        CUTOUT_DOWN CUTOUT_ACROSS BRIGHTNESS CONTRAST SATURATION COLOUR_1 COLOUR_2 COLOUR_3""".split()
-    assert {name: int(Purpose[name]) for name in words} == {name: number for number, name in enumerate(words, 1)}
+        CUTOUT_DOWN CUTOUT_ACROSS BRIGHTNESS CONTRAST SATURATION COLOUR_1 COLOUR_2 COLOUR_3 CUT_AREA CUT_RATIO CUT_DOWN CUT_ACROSS SCALE
+        SHARDS""".split()
+    assert {purpose.name: int(purpose) for purpose in Purpose} == {
+        name: number for number, name in enumerate(["DROPOUT", "ORDER", *words], -1)
+    }
 
 
 # --- blotting out, fill, rounding ---

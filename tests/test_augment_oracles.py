@@ -154,7 +154,7 @@ def test_brightness_contrast_and_saturation_are_torchvisions_in_that_order(funct
 
 def test_noise_of_colour_is_section_4_1():
     store, deviation = noise(40, 5, 6, 3), 0.1
-    axes = colour_axes(store)
+    axes = colour_axes([store])
     found = Augmentation(colour_noise=deviation, axes=axes).batch(store, torch.arange(40), 4, 6)
     lambdas = np.array([axis[0] for axis in axes])
     p = np.array([axis[1:] for axis in axes]).T  # an eigenvector is a column
@@ -174,15 +174,15 @@ def test_the_axes_are_the_eigenvectors_of_the_pixels_covariance(seed):
     mixed = draw.normal(0, 1, (150, 6, 7, 3)) @ draw.normal(0, 20, (3, 3)) + 120
     store = torch.from_numpy(mixed.clip(0, 255).astype(np.uint8))
     covariance = np.cov(store.reshape(-1, 3).numpy().T / 255, bias=True)
-    axes = np.array(colour_axes(store))
+    axes = np.array(colour_axes([store]))
     lambdas, p = axes[:, 0], axes[:, 1:].T
     assert np.allclose(p @ np.diag(lambdas) @ p.T, covariance, atol=1e-12) and np.allclose(p.T @ p, np.eye(3), atol=1e-12)
     assert (np.diff(lambdas) < 0).all() and (np.abs(p).max(0) == p.max(0)).all()
-    assert colour_axes(store) == colour_axes(store.flip(0))
+    assert colour_axes([store]) == colour_axes([store.flip(0)])
 
 
 def test_pictures_of_one_colour_have_no_noise_of_colour():
     store = torch.full((3, 4, 4, 3), 90, dtype=torch.uint8)
-    axes = colour_axes(store)
+    axes = colour_axes([store])
     assert [axis[0] for axis in axes] == [0, 0, 0]
     assert torch.equal(Augmentation(colour_noise=1, axes=axes).batch(store, torch.arange(3), 0, 0), store.float())

@@ -12,7 +12,7 @@ from torch import nn
 
 from hubel import evaluation
 from hubel.evaluation import predicted, report, scored
-from hubel.pictures.loader import Pictures
+from hubel.pictures.held import Pictures
 from hubel.pictures.pixels import Pixels
 
 POLICY = Pixels(1, 4, 4, mean=(0.5,), deviation=(0.3,))
@@ -120,7 +120,7 @@ def test_scores_are_those_of_every_picture_in_evaluation_mode(monkeypatch):
     for size in (500, 30, 7, 1):
         monkeypatch.setattr(evaluation, "BATCH", size)
         heard.clear()
-        found = scored(net, some, POLICY, told=lambda *where: heard.append(where))
+        found, _ = scored(net, some, POLICY, told=lambda *where: heard.append(where))
         assert (found.dtype, found.requires_grad) == (torch.float32, False)
         torch.testing.assert_close(found, wanted)
         assert heard == [(min(done, 30), 30) for done in range(size, 30 + size, size)]
@@ -153,7 +153,7 @@ def test_the_mode_is_put_back_after_an_error():
 
 def test_bf16_scores_are_near_those_of_fp32_and_come_in_float32():
     net, some = network(), pictures()
-    exact, rough = (scored(net, some, POLICY, precision) for precision in ("fp32", "bf16"))
+    exact, rough = (scored(net, some, POLICY, precision)[0] for precision in ("fp32", "bf16"))
     assert rough.dtype == torch.float32
     assert not torch.equal(rough, exact)
     torch.testing.assert_close(rough, exact, rtol=0.05, atol=0.05)

@@ -12,7 +12,9 @@ from PIL import Image
 
 from hubel.errors import HubelError, PictureError
 from hubel.pictures import loader
-from hubel.pictures.loader import Pictures, Refused, batches, decoded, divided, steps
+from hubel.pictures.batches import Refused, shuffled, steps
+from hubel.pictures.held import Pictures, statistics
+from hubel.pictures.loader import decoded, divided
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.sources import Split, open_source
 from hubel.training.recipe import Recipe
@@ -49,7 +51,7 @@ def pictures_of(labels):
 
 
 def test_every_picture_is_decoded_in_its_place_with_its_label_and_name():
-    split = split_of(200)  # more than a thread decodes at once
+    split = split_of(200)  # more than a thread brings to size at once
     found = decoded(split, POLICY)
     assert (found.pixels.dtype, tuple(found.pixels.shape), found.labels.dtype) == (torch.uint8, (200, 6, 5, 1), torch.int64)
     assert all(np.array_equal(found.pixels[i, ..., 0].numpy(), drawn(i)) for i in range(200))
@@ -68,8 +70,8 @@ def bad_files():
         "empty.png": (b"", "empty"),
         "cut.png": (whole[: len(whole) // 2], "damaged"),
         "cut.jpg": (jpeg.getvalue()[: len(jpeg.getvalue()) // 2], "damaged"),
-        "notes.txt": (b"cats, all of them\n", "not a picture"),
-        "Thumbs.db": (bytes(range(256)), "not a picture"),
+        "notes.png": (b"cats, all of them\n", "not a picture"),
+        "bytes": (bytes(range(256)), "not a picture"),
         "page.jpg": (b"<html>404 Not Found</html>", "not a picture"),
     }
 
@@ -89,13 +91,13 @@ def mixed(tmp_path):
 
 def floating():
     file = io.BytesIO()
-    Image.new("F", (5, 6), 0.5).save(file, "TIFF")
+    Image.new("F", (5, 6), 3.5).save(file, "TIFF")
     return file.getvalue()
 
 
 def test_files_that_cannot_be_read_are_kept_out_and_named_with_their_reasons(mixed):
     found = decoded(open_source(mixed).training(), POLICY)
-    reasons = {name: reason for name, (_, reason) in bad_files().items()} | {"010 float.tif": "floating-point"}
+    reasons = {name: reason for name, (_, reason) in bad_files().items()} | {"010 float.tif": "floating"}
     assert len(found.refused) == 2 * len(reasons)
     assert [refused.name for refused in found.refused] == [
         str(mixed / label / name) for label in ("cat", "dog") for name in sorted(reasons)
@@ -112,7 +114,7 @@ def test_pictures_beside_those_that_cannot_be_read_keep_their_order_labels_and_p
 
 
 def test_strict_stops_at_the_first_file_that_cannot_be_read(mixed):
-    with pytest.raises(PictureError, match="floating-point") as caught:
+    with pytest.raises(PictureError, match="floating") as caught:
         decoded(open_source(mixed).training(), POLICY, strict=True)
     assert str(caught.value).startswith(f"{mixed / 'cat' / '010 float.tif'}: ")
     with pytest.raises(PictureError, match=r"picture 130: number 130 is bad\."):
@@ -201,21 +203,21 @@ def test_a_subset_has_the_chosen_pictures_in_that_order(chosen):
 def test_mean_and_deviation_are_numpys_over_all_pixels_of_each_channel(channels, count):
     draw = np.random.default_rng(count)
     values = (draw.beta(2, 5, (count, 13, 11, channels)) * np.array([255, 120, 30])[:channels]).astype(np.uint8)
-    mean, deviation = Pictures(torch.from_numpy(values), torch.zeros(count, dtype=torch.int64), [""] * count).statistics()
+    mean, deviation = statistics(Pictures(torch.from_numpy(values), torch.zeros(count, dtype=torch.int64), [""] * count))
     assert len(mean) == len(deviation) == channels
     np.testing.assert_allclose(mean, (values / 255).mean((0, 1, 2)), rtol=1e-12)
     np.testing.assert_allclose(deviation, (values / 255).std((0, 1, 2)), rtol=1e-9)
 
 
 def test_pictures_of_one_level_have_a_deviation_to_divide_by():
-    mean, deviation = Pictures(torch.full((3, 4, 4, 1), 51, dtype=torch.uint8), torch.zeros(3), [""] * 3).statistics()
+    mean, deviation = statistics(Pictures(torch.full((3, 4, 4, 1), 51, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64), [""] * 3))
     assert mean == pytest.approx((0.2,))
     assert deviation == pytest.approx((0.001,))
 
 
 def test_statistics_are_those_that_make_the_tensor_centred_with_deviation_1():
     pictures = decoded(split_of(40), POLICY)
-    mean, deviation = pictures.statistics()
+    mean, deviation = statistics(pictures)
     tensor = Pixels(1, 6, 5, mean=mean, deviation=deviation).tensor(pictures.pixels).double()
     assert float(tensor.mean()) == pytest.approx(0, abs=1e-6)
     assert float(tensor.std(correction=0)) == pytest.approx(1, abs=1e-6)
@@ -272,14 +274,14 @@ sizes = st.integers(1, 70)
 
 @given(counts, sizes, seeds, st.integers(0, 1000))
 def test_an_epoch_deals_out_every_picture_exactly_once(count, batch, seed, epoch):
-    dealt = list(batches(count, batch, seed, epoch))
+    dealt = list(shuffled(count, batch, seed, epoch))
     assert all(part.dtype == torch.int64 for part in dealt)
     assert sorted(torch.cat(dealt).tolist()) == list(range(count))
 
 
 @given(counts, sizes, seeds)
 def test_batches_have_their_size_and_a_single_picture_left_over_joins_the_last(count, batch, seed):
-    found = [len(part) for part in batches(count, batch, seed, 0)]
+    found = [len(part) for part in shuffled(count, batch, seed, 0)]
     assert len(found) == steps(count, batch)
     assert found[:-1] == [batch] * (len(found) - 1)
     if 1 in (count, batch):
@@ -293,30 +295,30 @@ def test_batches_have_their_size_and_a_single_picture_left_over_joins_the_last(c
     ("count", "batch", "wanted"),
     [(10, 5, [5, 5]), (11, 5, [5, 6]), (12, 5, [5, 5, 2]), (1, 5, [1]), (5, 5, [5]), (6, 5, [6]), (4, 5, [4]), (2, 1, [1, 1]), (3, 2, [3])],
 )
-def test_sizes_of_batches(count, batch, wanted):
-    assert [len(part) for part in batches(count, batch, 0, 0)] == wanted
+def test_sizes_of_shuffled(count, batch, wanted):
+    assert [len(part) for part in shuffled(count, batch, 0, 0)] == wanted
 
 
 @given(counts, sizes, seeds, st.integers(0, 1000), st.integers(0, 300))
-def test_an_epoch_goes_on_from_any_step_with_the_same_batches(count, batch, seed, epoch, start):
-    whole = [part.tolist() for part in batches(count, batch, seed, epoch)]
-    assert [part.tolist() for part in batches(count, batch, seed, epoch, start)] == whole[start:]
+def test_an_epoch_goes_on_from_any_step_with_the_same_shuffled(count, batch, seed, epoch, start):
+    whole = [part.tolist() for part in shuffled(count, batch, seed, epoch)]
+    assert [part.tolist() for part in shuffled(count, batch, seed, epoch, start)] == whole[start:]
 
 
 @given(st.integers(2, 300), sizes, sizes, seeds)
 def test_the_order_does_not_depend_on_the_size_of_a_batch(count, one, other, seed):
-    first, second = (torch.cat(list(batches(count, batch, seed, 3))) for batch in (one, other))
+    first, second = (torch.cat(list(shuffled(count, batch, seed, 3))) for batch in (one, other))
     assert torch.equal(first, second)
 
 
 def test_the_order_is_another_for_every_seed_and_epoch():
-    orders = {tuple(next(batches(50, 50, seed, epoch)).tolist()) for seed in range(20) for epoch in range(20)}
+    orders = {tuple(next(shuffled(50, 50, seed, epoch)).tolist()) for seed in range(20) for epoch in range(20)}
     assert len(orders) == 400
     torch.manual_seed(1)
-    assert tuple(next(batches(50, 50, 3, 4)).tolist()) in orders
+    assert tuple(next(shuffled(50, 50, 3, 4)).tolist()) in orders
 
 
 @given(counts, sizes)
-def test_steps_is_the_number_of_batches(count, batch):
+def test_steps_is_the_number_of_shuffled(count, batch):
     assert steps(count, batch) == (count if batch == 1 else max(1, math.ceil((count - 1) / batch)))
-    assert steps(count, batch) == sum(1 for _ in batches(count, batch, 0, 0))
+    assert steps(count, batch) == sum(1 for _ in shuffled(count, batch, 0, 0))

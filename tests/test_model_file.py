@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from hubel import weights
+from hubel import placing, weights
 from hubel.build import build
 from hubel.errors import HubelError, ModelError, PictureError
 from hubel.model import Model, load, probabilities
@@ -203,7 +203,7 @@ def test_bytes_swapped_or_zeroed_are_refused(tmp_path, large):
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
     path = tmp_path / "file"
     for data in (b"old", b"new and longer", b""):
-        weights.place(path, data)
+        placing.place(path, data)
         assert path.read_bytes() == data
         assert os.listdir(tmp_path) == ["file"]
 
@@ -221,7 +221,7 @@ def test_an_error_on_the_way_leaves_the_old_file_and_no_litter(tmp_path, monkeyp
 
     monkeypatch.setattr(weights.os, step, fail)
     with pytest.raises(type(error)):
-        weights.place(path, b"new" * 1000)
+        placing.place(path, b"new" * 1000)
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == ({"file": old} if old else {})
 
 
@@ -229,7 +229,7 @@ def test_an_error_while_writing_leaves_the_old_file_and_no_litter(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with pytest.raises(TypeError):
-        weights.place(path, "no bytes")
+        placing.place(path, "no bytes")
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {"file": b"old"}
 
 
@@ -247,7 +247,7 @@ def test_the_file_is_on_the_disk_before_it_has_its_name_and_the_folder_after(tmp
 
     for step in truly:
         monkeypatch.setattr(weights.os, step, told(step))
-    weights.place(path, b"new")
+    placing.place(path, b"new")
     assert steps == [("fsync", True, False, False), ("replace", False, False, False), ("fsync", False, True, True)]
 
 

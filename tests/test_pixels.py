@@ -18,9 +18,11 @@ from PIL import Image, ImageFile, features
 from hubel import model as models
 from hubel.build import build
 from hubel.errors import PictureError
-from hubel.pictures import pixels as policies
+from hubel.pictures import decoding
+from hubel.pictures.decoding import FORMATS, LARGEST, opened
+from hubel.pictures.flattening import flattened
 from hubel.pictures.loader import decoded
-from hubel.pictures.pixels import FORMATS, KERNELS, LARGEST, Pixels, flattened, opened
+from hubel.pictures.pixels import KERNELS, Pixels
 from hubel.pictures.sources import open_source
 from hubel.reading import read
 
@@ -195,9 +197,9 @@ def test_lab_becomes_the_light_that_it_means(channels):
 
 
 UNSTATED = {
-    "32-bit numbers above 65,535": (pictured([[0, 65536]], "I", "<i4"), "32 bits"),
-    "32-bit numbers below 0": (pictured([[-1, 9]], "I", "<i4"), "32 bits"),
-    "floating-point numbers": (pictured([[0.0, 1.0]], "F", "<f4"), "floating-point"),
+    "32-bit numbers above 65,535": (pictured([[0, 65536]], "I", "<i4"), "whole numbers"),
+    "32-bit numbers below 0": (pictured([[-1, 9]], "I", "<i4"), "whole numbers"),
+    "floating-point numbers beyond 1": (pictured([[0.0, 1.5]], "F", "<f4"), "floating-point"),
 }
 
 
@@ -478,9 +480,9 @@ def test_a_header_that_says_too_much_is_refused_before_anything_is_decoded(monke
 
 
 def test_the_largest_picture_is_decoded_and_one_pixel_more_is_not(monkeypatch):
-    monkeypatch.setattr(policies, "LARGEST", 1600)
+    monkeypatch.setattr(decoding, "LARGEST", 1600)
     assert opened(ENCODED["PNG"]).size == (40, 40)
-    monkeypatch.setattr(policies, "LARGEST", 1599)
+    monkeypatch.setattr(decoding, "LARGEST", 1599)
     with pytest.raises(PictureError, match="it has 40 x 40 pixels; at most 1,599"):
         opened(ENCODED["PNG"])
 

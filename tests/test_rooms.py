@@ -10,7 +10,7 @@ import hubel
 HOME = Path(hubel.__file__).parent
 ORDER = [
     {"errors"},
-    {"machine"},
+    {"machine", "placing"},
     {"windows", "joints", "arguments"},
     {"layers"},
     {"reading"},

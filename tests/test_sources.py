@@ -256,15 +256,6 @@ def test_links_to_themselves_are_left_out_and_noted(tmp_path, place):
     assert {note.split(" was left out: ")[0] for note in source.notes} == {str(tmp_path / place)}
 
 
-def test_links_to_pictures_and_to_class_folders_are_followed(tmp_path):
-    classes(tmp_path / "elsewhere", "wolf")
-    classes(tmp_path / "set", "cat")
-    (tmp_path / "set" / "cat" / "2.png").symlink_to(tmp_path / "elsewhere" / "wolf" / "0.png")
-    (tmp_path / "set" / "wolf").symlink_to(tmp_path / "elsewhere" / "wolf")
-    source = open_source(tmp_path / "set")
-    assert (source.classes, source.training().labels.tolist()) == (("cat", "wolf"), [0, 0, 0, 1, 1])
-
-
 def test_names_that_are_not_utf_8_are_read_like_any_others(tmp_path):
     for label in (b"caf\xe9", b"th\xe9"):
         folder = os.path.join(os.fsencode(tmp_path), label)

@@ -109,7 +109,7 @@ def test_the_model_is_the_best_epochs_not_the_lasts():
     best = [record for record in heard if isinstance(record, Epoch) and record.best][-1]
     model = heard[-1].model
     design, material, _ = setup.prepared(NET, source(), RECIPE, (1, 8, 8))
-    again = (scored(model.network, material.validation, model.pixels).argmax(1) == material.validation.labels).double().mean()
+    again = (scored(model.network, material.validation, model.pixels)[0].argmax(1) == material.validation.labels).double().mean()
     assert model.results["epoch"] == best.epoch and again.item() == best.validation_accuracy
 
 

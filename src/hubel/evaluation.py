@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from hubel.pictures.loader import Pictures
+from hubel.errors import PictureError
+from hubel.pictures.batches import Feed, in_order
 from hubel.pictures.pixels import Pixels
 
 BATCH = 500
+"""Pictures that are looked at together, at most."""
+
+VALUES = 2**23
+"""Values of the pictures that are looked at together: what a network makes of them takes many times their memory."""
 
 
 def precise(precision: str, device: torch.device) -> contextlib.AbstractContextManager[None]:
@@ -22,22 +28,33 @@ def precise(precision: str, device: torch.device) -> contextlib.AbstractContextM
 
 @torch.no_grad()
 def scored(
-    network: nn.Module, pictures: Pictures, pixels: Pixels, precision: str = "fp32", told: Callable[[int, int], None] | None = None
-) -> Tensor:
-    """Scores (N, outputs) in float32 of every picture, in evaluation mode; the mode is put back. `told` hears (done, of how many)."""
+    network: nn.Module, pictures: Feed, pixels: Pixels, precision: str = "fp32", told: Callable[[int, int], None] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Scores (N, outputs) in float32, and labels (N,), of every picture that can be read, in evaluation mode; the mode is put back.
+
+    `told` hears (done, of how many).
+    """
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
-    parts = []
+    parts, labels, done = [], [], 0
+    together = max(1, min(BATCH, VALUES // math.prod(pixels.shape)))
     try:
-        for start in range(0, len(pictures), BATCH):
-            with precise(precision, pictures.pixels.device):
-                parts.append(network(pixels.tensor(pictures.pixels[start : start + BATCH])).float())
+        for batch in pictures.dealt(in_order(len(pictures), together), None):
+            if len(batch):
+                with precise(precision, batch.labels.device):
+                    parts.append(network(pixels.tensor(batch.pictures())).float())
+                labels.append(batch.labels)
+            done = min(done + together, len(pictures))
             if told is not None:
-                told(min(start + BATCH, len(pictures)), len(pictures))
+                told(done, len(pictures))
     finally:
         for module, training in modes:
             module.training = training
-    return torch.cat(parts)
+    if not parts:
+        raise PictureError(
+            f"None of the {len(pictures)} pictures can be read; the first: {pictures.refused[0].name}: {pictures.refused[0].reason}."
+        )
+    return torch.cat(parts), torch.cat(labels)
 
 
 def predicted(scores: Tensor) -> Tensor:

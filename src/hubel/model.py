@@ -18,7 +18,8 @@ from hubel.build import build
 from hubel.errors import HubelError, ModelError, PictureError
 from hubel.joints import Expression, Shape, shown
 from hubel.modules import Network
-from hubel.pictures.pixels import Bytes, Pixels, opened, upright
+from hubel.pictures.decoding import upright
+from hubel.pictures.pixels import Bytes, Pixels
 from hubel.reading import read
 
 FORMAT = 1
@@ -107,7 +108,7 @@ class Model:
             raise PictureError(f"A {type(picture).__name__} came, where a path, a PIL image or a uint8 array was expected.")
         try:
             if isinstance(picture, (str, Path)):
-                return self.pixels.array(opened(picture))
+                return self.pixels.array(self.pixels.opened(picture))
             return self.pixels.array(_imaged(picture) if isinstance(picture, np.ndarray) else upright(picture))
         except PictureError as error:
             raise PictureError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from hubel.errors import ModelError
+from hubel.placing import place
 
 SAYS, DIGEST = "hubel", "sha256"
 """The two entries of the file's metadata: a JSON text, and the SHA-256 of that text and every tensor."""
@@ -38,25 +38,6 @@ def write(path: Path, tensors: Mapping[str, Tensor], says: Mapping[str, Any]) ->
     total = digest(plain, text)
     place(path, serialise(plain, {SAYS: text, DIGEST: total}))
     return total
-
-
-def place(path: Path, data: bytes) -> None:
-    """Write a file under a name of its own in the same folder, then rename it: a reader sees the old file or the new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

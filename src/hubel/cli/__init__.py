@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import hubel
 from hubel.cli import augmenting, data, designing, predicting, sizing, training
+from hubel.cli.writing import plain
 from hubel.errors import HubelError
 
 
@@ -40,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except HubelError as error:
-        print(f"hubel: {error}", file=sys.stderr)
+        print("\n".join(map(plain, f"hubel: {error}".split("\n"))), file=sys.stderr)  # some errors point at a place in a text
         return 2
     except KeyboardInterrupt:
         print("hubel: interrupted", file=sys.stderr)
@@ -50,5 +51,5 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        print(f"hubel: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        print(plain(f"hubel: {error.filename or 'output'}: {error.strerror or error}"), file=sys.stderr)
         return 2

@@ -13,6 +13,7 @@ from hubel.cli import recipes
 from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json
+from hubel.cli.writing import plain, write
 from hubel.errors import HubelError, PictureError
 from hubel.training.recipe import Recipe
 
@@ -46,6 +47,7 @@ def run_augment(given: argparse.Namespace) -> int:
     import torch
 
     from hubel.pictures.augment.sheet import SHOWN, sheet
+    from hubel.pictures.held import statistics
     from hubel.pictures.loader import decoded
     from hubel.pictures.pixels import Pixels
     from hubel.pictures.sources import open_source
@@ -66,20 +68,20 @@ def run_augment(given: argparse.Namespace) -> int:
         refuse_impossible(recipe, pixels.shape)
         whole = bool(recipe.colour_noise or (recipe.cutout and recipe.cutout_fill == "mean"))  # these look at all pictures
         read = decoded(split if whole else _some(split, SHOWN), pixels, told=lambda done, count: progress.told("decoding", done, count))
-    pixels = replace(pixels, mean=read.statistics()[0])
+    pixels = replace(pixels, mean=statistics(read)[0])
     augmentation = augmentation_of(with_axes(recipe, read), pixels)
     shown = read.subset(torch.linspace(0, len(read) - 1, min(SHOWN, len(read))).round().long())
     title = f"{source.name}: {', '.join(name if value is True else f'{name} {value}' for name, value in said.items())}"
-    sheet(shown, source.classes, augmentation, recipe.seed, title).save(out, "PNG")
+    write(out, sheet(shown, source.classes, augmentation, recipe.seed, title))
     bare = augmentation.laid_bare(pixels.height, pixels.width, torch.arange(MEASURED), recipe.seed, 0)
     warnings = _warnings(recipe, source.classes)
     for refused in read.refused:
-        print(f"left out: {refused.name}: {refused.reason}", file=sys.stderr)
+        print(plain(f"left out: {refused.name}: {refused.reason}"), file=sys.stderr)
     if given.json:
         as_json({"sheet": str(out), "fill": float(bare.mean()), "most_fill": float(bare.max()), "warnings": warnings})
         return 0
     for warning in warnings:
-        print(f"note: {warning}")
+        print(plain(f"note: {warning}"))
     filled = 100 * float(bare.mean()), 100 * float(bare.max())
     print(f"fill ({recipe.fill}): {filled[0]:.1f}% of the pixels, at most {filled[1]:.1f}% of a picture, in {MEASURED:,} changes")
     print(f"sheet: {out}")

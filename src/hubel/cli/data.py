@@ -1,4 +1,4 @@
-"""hubel data: what a set of pictures holds, beside what it is published to hold."""
+"""hubel data: what a set of pictures holds, beside what it is published to hold, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubel.cli import doctor
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
-from hubel.errors import PictureError
+from hubel.cli.writing import plain, write
 
 if TYPE_CHECKING:
     from hubel.pictures.census import Counted, Size
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
 LISTED = 5
 """Pictures that cannot be read are named up to so many."""
 
+STATUS = """The exit status is 0, or 1 where the set is not as published or something in it is an error: pictures that cannot be read,
+copies under two classes, copies in two splits, a class without pictures to learn from."""
+
 
 def declare(verbs: Any) -> None:
-    data = verbs.add_parser("data", allow_abbrev=False, help="what a set of pictures holds, and whether that is what was published")
+    data = verbs.add_parser("data", allow_abbrev=False, help="what a set of pictures holds, and what is wrong with it", epilog=STATUS)
     data.add_argument(
         "data", nargs="?", help="a set's name, its folder, or a list of it; without one, the sets that have a name are listed"
     )
+    data.add_argument("--quick", action="store_true", help="read headers alone: counts and sizes, but no examination")
+    doctor.declare(data)
     data.add_argument("--sheet", metavar="FILE", help="write a contact sheet, a row of pictures for each class, as PNG")
     data.add_argument("--split", metavar="NAME", help="which split the sheet shows (default: the first)")
     data.add_argument("--fingerprint", action="store_true", help="read every picture, and print the SHA-256 of all of them")
@@ -31,27 +37,35 @@ def declare(verbs: Any) -> None:
 
 
 def run_data(given: argparse.Namespace) -> int:
-    from hubel.pictures.census import census
+    from hubel.pictures.census import census, headers
     from hubel.pictures.published.table import SETS
     from hubel.pictures.sources import open_source
 
+    doctor.check(given)
     if given.data is None:
         return _listed(given.json)
     with Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
+        if given.sheet:
+            _sheet(source, given.split or next(iter(source.openers)), Path(given.sheet))
         named = SETS.get(given.data)
-        rows = census(source, named.counts if named else {}, progress.told)
+        examined = None if given.quick else doctor.examined(source, given, progress.told)
+        splits = examined.report.inventory.splits if examined else {name: source.split(name) for name in source.openers}
+        sizes = examined.report.inventory.sizes() if examined else headers(splits, progress.told)
+        rows = census(splits, len(source.classes), sizes, named.counts if named else {})
         fingerprint = source.fingerprint(progress.told) if given.fingerprint else None
-    if given.sheet:
-        _sheet(source, given.split or next(iter(source.openers)), Path(given.sheet))
     if given.json:
         said = {"data": source.name, "classes": source.classes, "notes": source.notes, "splits": [_as_json(row) for row in rows]}
-        as_json({**said, "fingerprint": fingerprint} if fingerprint else said)
+        said |= {"fingerprint": fingerprint} if fingerprint else {}
+        as_json(said | (examined.values() if examined else {}))
     else:
-        _print(source, rows, bool(named), fingerprint)
+        _print(source, rows, bool(named), fingerprint, unreadable=examined is None)
+        if examined:
+            examined.print()
         if given.sheet:
             print(f"contact sheet: {given.sheet}")
-    return 1 if any(row.differs for row in rows) else 0
+    wrong = examined is not None and examined.is_wrong
+    return 1 if wrong or any(row.differs or row.unreadable for row in rows) else 0
 
 
 def _listed(json: bool) -> int:
@@ -76,7 +90,7 @@ def _as_json(row: Counted) -> dict[str, Any]:
     return counted if row.published is None else {**counted, "published": row.published.pictures, "differs": row.differs}
 
 
-def _print(source: Source, rows: list[Counted], published: bool, fingerprint: str | None) -> None:
+def _print(source: Source, rows: list[Counted], published: bool, fingerprint: str | None, unreadable: bool) -> None:
     table = [
         {
             "split": row.split,
@@ -90,16 +104,16 @@ def _print(source: Source, rows: list[Counted], published: bool, fingerprint: st
     ]
     as_table(table, ["split", "pictures", "size", "a class", *(["published", "that"] if published else [])])
     print()
-    print(f"{source.name}: {len(source.classes):,} classes: {_some(source.classes)}")
+    print(plain(f"{source.name}: {len(source.classes):,} classes: {_some(source.classes)}"))
     if fingerprint:
         print(f"fingerprint: {fingerprint}")
-    for row in rows:
+    for row in rows if unreadable else ():
         for line in row.unreadable[:LISTED]:
-            print(f"cannot be read: {line}")
+            print(plain(f"cannot be read: {line}"))
         if len(row.unreadable) > LISTED:
             print(f"cannot be read: {len(row.unreadable) - LISTED:,} others of {row.split}")
     for note in source.notes:
-        print(f"note: {note}")
+        print(plain(f"note: {note}"))
 
 
 def _sizes(smallest: Size | None, largest: Size | None) -> str:
@@ -120,7 +134,4 @@ def _sheet(source: Source, name: str, path: Path) -> None:
 
     split = source.split(name)
     drawn = contact_sheet(split, source.classes, f"{source.name}, {name}: {len(split.labels):,} pictures, {len(source.classes):,} classes")
-    try:
-        drawn.save(path, "PNG")
-    except OSError as error:
-        raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from None
+    write(path, drawn)

@@ -12,6 +12,7 @@ from hubel.anatomy import anatomy
 from hubel.cli import networks
 from hubel.cli.sizing import axes
 from hubel.cli.tables import amount, as_json, as_table, cut, heading
+from hubel.cli.writing import write
 from hubel.errors import HubelError, NotationError, ShapeError
 from hubel.joints import chained, shown
 from hubel.memory import OPTIMISERS, forecast
@@ -149,7 +150,7 @@ def run_draw(given: argparse.Namespace) -> int:
         raise HubelError(
             f"--out is {out!r}; figures are SVG, so name it something.svg (browsers and drawing programs turn it into others)."
         )
-    path.write_text(drawn(net, shape, name if name != "net" else "", given.depth), encoding="utf-8")
+    write(path, drawn(net, shape, name if name != "net" else "", given.depth))
     print(path)
     return 0
 
@@ -160,11 +161,11 @@ def run_notation(given: argparse.Namespace) -> int:
     from hubel.rewrite import without
 
     found = networks.meant(given.net, given.classes)
-    for style, write, net in (("arrows", arrows, found.net), ("columns", columns, without(found.net, Dropout).net)):
+    for style, said, net in (("arrows", arrows, found.net), ("columns", columns, without(found.net, Dropout).net)):
         left_out = " (which leave dropout out)" if chained(net) != chained(found.net) else ""
         heading(f"{style}{left_out}:")
         try:
-            print(write(net, found.input, names=False))
+            print(said(net, found.input, names=False))
         except NotationError as error:
             print(f"cannot say it: {error}")
     heading("expression:")

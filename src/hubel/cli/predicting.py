@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubel.cli.tables import as_json, as_table
+from hubel.cli.writing import plain
 from hubel.errors import HubelError, PictureError
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ def declare(verbs: Any) -> None:
 
 def run_predict(given: argparse.Namespace) -> int:
     from hubel.model import load
-    from hubel.pictures.pixels import opened
 
     if given.top < 1 or (given.sample is not None and given.sample < 1):
         raise HubelError("--top and --sample take whole numbers from 1 on.")
@@ -40,15 +40,16 @@ def run_predict(given: argparse.Namespace) -> int:
     rows, failed = [], 0
     for name, picture, truth in _sampled(_gathered(given.pictures), given.sample, given.seed):
         try:
-            image = opened(picture) if isinstance(picture, Path) else picture
+            image = model.pixels.opened(picture) if isinstance(picture, Path) else picture
             ranked = model.predict(image).ranked[: given.top]
         except PictureError as error:
-            print(f"hubel: {name}: {error}", file=sys.stderr)
+            print(plain(f"hubel: {name}: {error}"), file=sys.stderr)
             failed += 1
             continue
         if given.draw and not given.json:
             print(drawn(image))
-            print(f"{name}: {', '.join(f'{label} {100 * share:.1f}%' for label, share in ranked)}{f' (it is {truth})' if truth else ''}\n")
+            said = ", ".join(f"{label} {100 * share:.1f}%" for label, share in ranked)
+            print(plain(f"{name}: {said}{f' (it is {truth})' if truth else ''}"), end="\n\n")
         found = {"picture": name, "label": ranked[0][0], "probability": ranked[0][1], "top": dict(ranked)}
         rows.append({**found, "truth": truth} if truth else found)
     if given.json:

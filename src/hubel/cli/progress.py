@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from hubel.cli.writing import plain
+
 if TYPE_CHECKING:
     from hubel.training.records import Step
 
@@ -74,6 +76,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """A line that stays."""
+        line = plain(line)
         if not self.shown:
             return
         if self.bar is not None:

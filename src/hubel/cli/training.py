@@ -13,8 +13,9 @@ from hubel.cli import recipes
 from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
+from hubel.cli.writing import plain
 from hubel.training.recipe import Recipe, preset
-from hubel.training.records import Epoch, Finished, Record, Started, Step, Stopped
+from hubel.training.records import Epoch, Finished, LeftOut, Record, Started, Step, Stopped
 
 
 def declare(verbs: Any) -> None:
@@ -31,6 +32,7 @@ def declare(verbs: Any) -> None:
     test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
     test.add_argument("model", help="a model file")
     test.add_argument("data", help="a set, as for train; its test split is read, or all of it where it is not divided")
+    test.add_argument("--split", metavar="NAME", help="which split is read instead")
     test.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
     test.add_argument("--json", action="store_true", help="print JSON")
     test.set_defaults(run=run_test)
@@ -74,6 +76,9 @@ def _print(record: Record, progress: Progress, epochs: int) -> None:
         progress.say(
             f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}  {train}; {validation}{best}; {record.images_per_second:,.0f} images/s"
         )
+    elif isinstance(record, LeftOut):
+        for refused in record.pictures:
+            progress.say(f"left out: {refused.name}: {refused.reason}")
     elif isinstance(record, Stopped):
         progress.say(f"Stopped in epoch {record.epoch} after step {record.step}; all is saved. The same command goes on from there.")
     else:
@@ -85,6 +90,8 @@ def _print_started(record: Started, progress: Progress) -> None:
         progress.say(f"note: {note}")
     for refused in record.refused:
         progress.say(f"left out: {refused.name}: {refused.reason}")
+    for what, count in record.lost.items():
+        progress.say(f"note: {count:,} pictures: {what}.")
     if record.refused:
         progress.say(f"{len(record.refused)} pictures were left out; --strict stops at them instead.")
     recipe = record.recipe
@@ -109,18 +116,19 @@ def _print_finished(record: Finished, progress: Progress) -> None:
 def run_test(given: argparse.Namespace) -> int:
     from hubel.evaluation import report, scored
     from hubel.model import load
-    from hubel.pictures.loader import decoded
+    from hubel.pictures.feeding import feed
     from hubel.pictures.sources import open_source
 
     model = load(given.model)
     with Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         model.refuse_other_classes(source.classes, source.name)
-        pictures = decoded(source.testing(), model.pixels, given.strict, lambda done, count: progress.told("decoding", done, count))
-        scores = scored(model.network, pictures, model.pixels, told=lambda done, count: progress.told("testing", done, count))
-    found = report(scores, pictures.labels, len(model.classes))
+        split = source.split(given.split) if given.split else source.testing()
+        pictures = feed(split, model.pixels, strict=given.strict, keep="nothing" if split.places else "memory")
+        scores, labels = scored(model.network, pictures, model.pixels, told=lambda done, count: progress.told("testing", done, count))
+    found = report(scores, labels, len(model.classes))
     for refused in pictures.refused:
-        print(f"left out: {refused.name}: {refused.reason}", file=sys.stderr)
+        print(plain(f"left out: {refused.name}: {refused.reason}"), file=sys.stderr)
     if pictures.fingerprint() == model.data.get("fingerprint"):
         print("note: these are the very pictures that the model was trained on; this says nothing of new ones.", file=sys.stderr)
     rows = [
@@ -143,7 +151,11 @@ def run_test(given: argparse.Namespace) -> int:
     as_table([{"": name, **dict(zip(names, row))} for name, row in zip(model.classes, found.confusion)], ["", *names])
     print()
     top5 = "" if found.top5 is None else f", top-5 {100 * found.top5:.2f}%"
-    print(f"{source.name}: {found.count:,} pictures, accuracy {100 * found.accuracy:.2f}%, error {100 - 100 * found.accuracy:.2f}%{top5}")
+    print(
+        plain(
+            f"{source.name}: {found.count:,} pictures, accuracy {100 * found.accuracy:.2f}%, error {100 - 100 * found.accuracy:.2f}%{top5}"
+        )
+    )
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import shutil
 import time
 import urllib.error
@@ -20,6 +19,7 @@ from filelock import FileLock
 
 from hubel.errors import PictureError
 from hubel.pictures.told import Told
+from hubel.placing import settle
 
 CHUNK = 1 << 20
 ATTEMPTS = 3
@@ -120,7 +120,7 @@ def _from_mirror(url: str, remote: Remote, place: Path, told: Told | None, patie
             time.sleep(patience.pause)
             continue
         if _is_right(part, remote, told):
-            _placed(part, place)
+            settle(part, place)
             return
         part.unlink()
         if not before:
@@ -216,17 +216,6 @@ def _is_right(path: Path, remote: Remote, told: Told | None) -> bool:
             if told is not None:
                 told(f"checking {remote.name}", done, remote.size)
     return total.hexdigest() == remote.sha256
-
-
-def _placed(part: Path, place: Path) -> None:
-    with open(part, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(part, place)
-    folder = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

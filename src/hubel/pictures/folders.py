@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from hubel.errors import PictureError
+from hubel.pictures.listing import Listing
+from hubel.pictures.listing import holds as holds
 from hubel.pictures.sets import Source, Split, from_files
 
 SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test", "testing": "test"}  # fmt: skip
@@ -17,11 +18,11 @@ SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": "
 
 def from_folders(folder: Path) -> Source:
     """A set of class folders. Raises PictureError, in one sentence, where they do not make one."""
-    notes: list[str] = []
-    below = folders_in(folder, notes)
+    listing = Listing(folder)
+    below = listing.folders_in(folder)
     divided = any(name.lower() in SPLITS for name in below)
     if not divided:
-        return _source(folder, {"all": below}, {"all": folder}, notes)
+        return _source(folder, {"all": below}, {"all": folder}, listing)
     parts = {SPLITS[name.lower()]: path for name, path in below.items() if name.lower() in SPLITS}
     strangers = sorted(name for name in below if name.lower() not in SPLITS)
     if strangers:
@@ -30,32 +31,41 @@ def from_folders(folder: Path) -> Source:
         )
     if len(parts) < len(below):
         raise PictureError(f"{folder} has two folders for one split: {', '.join(sorted(below))}; leave one of them.")
-    if "train" not in parts:
-        notes.append(f"{folder} has no train folder, so it can be tested on but not trained on.")
+    lacks = () if "train" in parts else (f"{folder} has no train folder, so it can be tested on but not trained on.",)
     parts = {name: parts[name] for name in ("train", "validation", "test") if name in parts}
-    return _source(folder, {name: folders_in(path, notes) for name, path in parts.items()}, parts, notes)
+    return _source(folder, {name: listing.folders_in(path) for name, path in parts.items()}, parts, listing, lacks)
 
 
-def _source(folder: Path, folders: dict[str, dict[str, Path]], places: dict[str, Path], notes: list[str]) -> Source:
+def _source(
+    folder: Path, folders: dict[str, dict[str, Path]], places: dict[str, Path], listing: Listing, notes: tuple[str, ...] = ()
+) -> Source:
     """The set of class folders {split: {class: folder}}, if they agree and none is empty."""
     for name, by_class in folders.items():
         if not by_class:
-            raise PictureError(f"{places[name]} has no class folders; a set is a folder with one folder of pictures for each class.")
+            raise PictureError(
+                f"{places[name]} has no class folders; a set is a folder with one folder of pictures for each class{listing.outside()}."
+            )
     first, *others = folders
     classes = tuple(sorted(folders[first]))
     for other in others:
         if tuple(sorted(folders[other])) != classes:
             raise PictureError(
-                f"The classes of {places[first]} and {places[other]} disagree: {', '.join(classes)} against {', '.join(sorted(folders[other]))}."
+                f"The classes of {places[first]} and {places[other]} disagree: {', '.join(classes)} against"
+                f" {', '.join(sorted(folders[other]))}{listing.outside()}."
             )
     if len(classes) == 1:
-        raise PictureError(f"{folder} has the single class {classes[0]!r}; telling classes apart takes at least two folders of pictures.")
-    files = {name: {label: files_in(path, notes) for label, path in by_class.items()} for name, by_class in folders.items()}
+        raise PictureError(
+            f"{folder} has the single class {classes[0]!r}; telling classes apart takes at least two folders of pictures{listing.outside()}."
+        )
+    files = {name: {label: listing.files_in(path) for label, path in by_class.items()} for name, by_class in folders.items()}
     for name, listed in files.items():
         empty = [label for label in classes if not listed[label]]
         if empty:
-            raise PictureError(f"The class {empty[0]!r} has no pictures in {places[name]}; put some there, or remove the folder.")
-    return Source(folder.resolve().name, classes, {name: _opener(listed, classes) for name, listed in files.items()}, tuple(notes))
+            raise PictureError(
+                f"The class {empty[0]!r} has no pictures in {places[name]}; put some there, or remove the folder{listing.outside()}."
+            )
+    notes = (*listing.notes(), *notes)
+    return Source(folder.resolve().name, classes, {name: _opener(listed, classes) for name, listed in files.items()}, notes)
 
 
 def _opener(by_class: dict[str, list[Path]], classes: tuple[str, ...]) -> Callable[[], Split]:
@@ -67,45 +77,16 @@ def _opener(by_class: dict[str, list[Path]], classes: tuple[str, ...]) -> Callab
 
 
 def folders_in(folder: Path, notes: list[str]) -> dict[str, Path]:
-    """The visible folders in a folder, by name; hidden ones and lone files are noted."""
-    found = {}
-    for entry in _entries(folder):
-        hidden = entry.name.startswith(".") or entry.name == "__MACOSX"
-        if not holds(entry.is_dir):
-            if not hidden:
-                notes.append(f"{entry.path} was left out: it lies beside the class folders, not in one.")
-        elif hidden:
-            notes.append(f"{entry.path} was left out: it is a hidden folder.")
-        else:
-            found[entry.name] = Path(entry.path)
+    """The visible folders in a folder, by name; anything else is noted."""
+    listing = Listing(folder)
+    found = listing.folders_in(folder)
+    notes += listing.notes()
     return found
 
 
 def files_in(folder: Path, notes: list[str]) -> list[Path]:
-    """Every file in a class folder and the folders below it, by name; hidden ones are noted."""
-    found = []
-    for entry in _entries(folder):
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            notes.append(f"{entry.path} was left out: it is hidden.")
-        elif not entry.is_symlink() and holds(entry.is_dir):
-            found += files_in(Path(entry.path), notes)
-        elif holds(entry.is_file):
-            found.append(Path(entry.path))
-        else:
-            notes.append(f"{entry.path} was left out: it is no file of its own (a pipe, a socket, or a link that leads to none).")
+    """Every file in a class folder and the folders below it, by name; what is left out is noted."""
+    listing = Listing(folder)
+    found = listing.files_in(folder)
+    notes += listing.notes()
     return found
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        return sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise PictureError(f"{folder} cannot be read: {error.strerror or error}.") from None
-
-
-def holds(asked: Callable[[], bool]) -> bool:
-    """What the system says, or False where it cannot say: a link that leads to itself, a name too long."""
-    try:
-        return asked()
-    except (OSError, ValueError):
-        return False

@@ -1,8 +1,9 @@
-"""Where the bytes of one picture lie: a file, or a part of one."""
+"""Where the bytes of one picture lie: a file, or a part of one, here or at a URL."""
 
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +17,15 @@ class Place:
     path: str
     start: int = 0
     length: int | None = None
+    version: str = ""
+    """Of a part: what the file was when the set was opened, "size-changed"; a changed file has other bytes there."""
 
     def read(self) -> bytes:
         """The bytes. Raises PictureError with the reason, without the path."""
         try:
             if self.length is None:
                 return Path(self.path).read_bytes()
-            with open(self.path, "rb") as file:
-                file.seek(self.start)
-                data = file.read(self.length)
+            data = self._part(self.length)
         except (OSError, ValueError) as error:
             raise PictureError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from None
         if len(data) < self.length:
@@ -32,9 +33,26 @@ class Place:
         return data
 
     def stamp(self) -> tuple[int, int] | None:
-        """The file's size in bytes and the time of its last change in nanoseconds, by which a change is noticed; None where it is gone."""
+        """The file's size in bytes and the time of its last change in nanoseconds, by which a change is noticed; None where it is gone.
+
+        Of a file at a URL: its size, and a number that stands for the version that it had when the set was opened.
+        """
+        if "://" in self.path:
+            return int(self.version.partition("-")[0]), zlib.crc32(self.version.encode())
         try:
             found = os.stat(self.path)
         except (OSError, ValueError):
             return None
         return found.st_size, found.st_mtime_ns
+
+    def _part(self, length: int) -> bytes:
+        if "://" in self.path:
+            from hubel.pictures.shards import kept  # only where it is needed: other processes read places too
+
+            return kept.read(self.path, self.version, self.start, length)
+        with open(self.path, "rb") as file:
+            found = os.fstat(file.fileno())
+            if self.version not in ("", f"{found.st_size}-{found.st_mtime_ns}"):
+                raise PictureError("its file has changed since the set was opened")
+            file.seek(self.start)
+            return file.read(length)

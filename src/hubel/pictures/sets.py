@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hubel.errors import PictureError
-from hubel.pictures.pixels import FORMATS, opened
+from hubel.pictures.decoding import described, opened
 from hubel.pictures.places import Place
 from hubel.pictures.told import Told
 
@@ -39,15 +38,15 @@ class Split:
         if self.pixels is not None:
             _, height, width, *channels = self.pixels.shape
             return height, width, channels[0] if channels else 1
-        picture = self.read(i) if self.places is None else _unread(self.places[i].read())
-        return picture.height, picture.width, len(picture.getbands())
+        header = described(self.read(i) if self.places is None else self.places[i].read())
+        return header.height, header.width, header.channels
 
     def fingerprint(self, told: Callable[[int, int], None] | None = None) -> str:
         """SHA-256 of the labels and, one after another, the pictures as they are stored; `told` hears (done, of how many)."""
         total = hashlib.sha256(self.labels.astype("<i8").tobytes())
         for i in range(len(self.labels)):
             try:
-                stored = self._stored(i)
+                stored = self.stored(i)
             except PictureError:
                 stored = b""
             total.update(hashlib.sha256(stored).digest())
@@ -55,7 +54,8 @@ class Split:
                 told(i + 1, len(self.labels))
         return total.hexdigest()
 
-    def _stored(self, i: int) -> bytes:
+    def stored(self, i: int) -> bytes:
+        """Picture i as it is stored: its file, or its pixels. Raises PictureError where it cannot be read."""
         if self.pixels is not None:
             return bytes(self.pixels[i].tobytes())
         return self.read(i).tobytes() if self.places is None else self.places[i].read()
@@ -108,11 +108,3 @@ def from_files(files: Sequence[Path], labels: NDArray[np.int64]) -> Split:
 def from_places(names: Sequence[str], places: Sequence[Place], labels: NDArray[np.int64]) -> Split:
     """The pictures whose files lie at those places."""
     return Split(names, labels, lambda i: opened(places[i].read()), places=places)
-
-
-def _unread(data: bytes) -> Image.Image:
-    """A picture of which only the header is read."""
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except Exception as error:  # Pillow's parsers raise whatever the damage leads them to
-        raise PictureError(f"it is damaged, or no picture: {error or type(error).__name__}") from None

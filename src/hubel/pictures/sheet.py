@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hubel.errors import PictureError
-from hubel.pictures.pixels import flattened
+from hubel.pictures.flattening import flattened
 from hubel.pictures.sets import Split
 
 CELL, GAP, MARGIN, LINE = 64, 3, 16, 14

@@ -19,18 +19,23 @@ from hubel.pictures.published.table import SETS
 from hubel.pictures.sets import Source as Source
 from hubel.pictures.sets import Split as Split
 from hubel.pictures.sets import from_array, from_files
+from hubel.pictures.shards import naming
+from hubel.pictures.shards.opening import from_shards
 from hubel.pictures.told import Told
 
 
 def open_source(place: str | Path, told: Told | None = None) -> Source:
-    """A set by its name, its folder (of a published format, of class folders, of train, validation and test), or the list of it.
+    """A set by its name, its folder (of a published format, of class folders, of train, validation and test), its list, or its shards.
 
     A name (mnist, cifar10, ...) is looked for in the cache folder and fetched if it is not there; `told` hears how far that is.
+    Shards are tar files in the WebDataset layout: "shards/train-{000..146}.tar", "shards/*.tar", a folder, a URL that fsspec reads.
     Raises PictureError, in one sentence, where nothing there can be used.
     """
     name = str(place)
     if name in SETS:
         return _by_name(name, told)
+    if naming.meant(name):
+        return from_shards(name, told)
     path = Path(place)
     if not holds(path.exists):
         raise PictureError(f"There is no folder {name!r}, and no set of that name; the sets known by name are: {', '.join(SETS)}.")
@@ -42,9 +47,11 @@ def open_source(place: str | Path, told: Told | None = None) -> Source:
 
 
 def is_packed(place: str | Path) -> bool:
-    """Whether this is a set's name, or a folder of a format whose pictures are no files that could be named one by one."""
+    """Whether this is a set's name, or a format whose pictures are no files that could be named one by one."""
     path = Path(place)
-    return str(place) in SETS or (holds(path.is_dir) and published.recognised(path, published.ARRAYS) is not None)
+    return (
+        str(place) in SETS or naming.meant(str(place)) or (holds(path.is_dir) and published.recognised(path, published.ARRAYS) is not None)
+    )
 
 
 def _by_name(name: str, told: Told | None) -> Source:

@@ -68,7 +68,7 @@ def _restore(state: State, tensors: dict[str, Tensor], says: dict[str, Any]) -> 
     moved = state.optimiser.state_dict()
     state.optimiser.load_state_dict({"state": entries, "param_groups": moved["param_groups"]})
     _lay_out_as_weights(state.optimiser)
-    state.sums.copy_(tensors["sums"])
+    state.sums[: len(tensors["sums"])] = tensors["sums"]
     state.epoch, state.step, state.trained_seconds = says["epoch"], says["step"], says["trained_seconds"]
     state.best = tuple(says["best"]) if says["best"] else None
 

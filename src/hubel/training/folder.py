@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hubel import weights
 from hubel.errors import RunError
+from hubel.placing import place
 from hubel.training.recipe import Recipe
 
 RECIPE, LOG, MODEL = "recipe.json", "log.jsonl", "model.safetensors"
@@ -73,7 +73,7 @@ def began(folder: Path, said: Mapping[str, Any], asked: Recipe) -> Recipe | None
 def begin(folder: Path, said: Mapping[str, Any], asked: Recipe, chosen: Recipe) -> None:
     """Write down how a run begins."""
     text = json.dumps({**said, "asked": asdict(asked), "recipe": asdict(chosen)}, indent=1)
-    weights.place(folder / RECIPE, f"{text}\n".encode())
+    place(folder / RECIPE, f"{text}\n".encode())
 
 
 def log(folder: Path, record: Mapping[str, Any]) -> None:
@@ -90,4 +90,4 @@ def trim_log(folder: Path, epochs: int) -> None:
     path = folder / LOG
     if path.exists():
         lines = path.read_bytes().split(b"\n")[:-1][:epochs]
-        weights.place(path, b"".join(line + b"\n" for line in lines))
+        place(path, b"".join(line + b"\n" for line in lines))

@@ -11,8 +11,10 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
-Part = Callable[[nn.Module, Tensor], Tensor]
-"""Takes the network and the numbers of some pictures, runs forward and backward, and gives what is to be summed."""
+from hubel.pictures.batches import Batch
+
+Part = Callable[[nn.Module, Batch], Tensor]
+"""Takes the network and some pictures, runs forward and backward, and gives what is to be summed."""
 
 
 def splittable(network: nn.Module) -> bool:
@@ -31,7 +33,7 @@ class Lanes:
             for own, shared in zip(other.parameters(), network.parameters()):
                 own.data = shared.data
         self.others = [[weight for weight in other.parameters() if weight.requires_grad] for other in self.copies]
-        self.threads = ThreadPoolExecutor(max(1, count - 1), "lane")
+        self.threads = ThreadPoolExecutor(max(1, count - 1), "lane", _settle, (torch.get_num_threads(),))
 
     def __enter__(self) -> Lanes:
         return self
@@ -44,11 +46,11 @@ class Lanes:
         for network in (self.network, *self.copies):
             network.train()
 
-    def run(self, part: Part, indices: Tensor) -> Tensor:
+    def run(self, part: Part, batch: Batch) -> Tensor:
         """What `part` gives, summed over the lanes; the network's own weights then have the sum of all gradients."""
-        if not self.copies or len(indices) <= len(self.copies):
-            return part(self.network, indices)
-        mine, *theirs = indices.tensor_split(len(self.copies) + 1)
+        if not self.copies or len(batch) <= len(self.copies):
+            return part(self.network, batch)
+        mine, *theirs = batch.parts(len(self.copies) + 1)
         going = [self.threads.submit(self._clean, part, *lane) for lane in zip(self.copies, self.others, theirs)]
         total = part(self.network, mine)
         for other, done in zip(self.others, going):
@@ -57,10 +59,16 @@ class Lanes:
         return total
 
     @staticmethod
-    def _clean(part: Part, network: nn.Module, weights: list[nn.Parameter], indices: Tensor) -> Tensor:
+    def _clean(part: Part, network: nn.Module, weights: list[nn.Parameter], batch: Batch) -> Tensor:
         for weight in weights:
             weight.grad = None
-        return part(network, indices)
+        return part(network, batch)
+
+
+def _settle(threads: int) -> None:
+    """Give this thread its number of torch's threads, whatever else begins at the same moment."""
+    torch.get_num_threads()  # torch settles it when it is first needed, over what was set before
+    torch.set_num_threads(threads)
 
 
 def _gradients(weights: list[nn.Parameter]) -> list[Tensor]:

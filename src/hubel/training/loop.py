@@ -14,22 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from hubel import chance
+from hubel.chance import Purpose
 from hubel.errors import RunError
 from hubel.evaluation import precise, predicted, scored
 from hubel.modules import head_weights
 from hubel.pictures.augment import Augmentation
-from hubel.pictures.loader import Pictures, batches, steps
+from hubel.pictures.batches import Batch, Feed, shuffled, steps
 from hubel.pictures.pixels import Pixels
 from hubel.training.lanes import Lanes, Part
 from hubel.training.losses import loss_of
 from hubel.training.recipe import Recipe
-from hubel.training.records import Epoch, Step
+from hubel.training.records import Epoch, LeftOut, Step
 
 CHECK_EVERY = 64
 """Steps between looks at the guard where a look makes the host wait for the device."""
-
-DROPOUT = -1
-"""What the draw before each step is for (see augment/draws.py and loader.py for the others)."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,17 @@ class Job:
 
     recipe: Recipe
     pixels: Pixels
-    train: Pictures
-    validation: Pictures
+    train: Feed
+    validation: Feed
 
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
         return steps(len(self.train), self.recipe.batch)
+
+    def numbers(self, epoch: int, start: int = 0) -> Iterator[Tensor]:
+        """The numbers of the pictures in each step of an epoch, from step `start` on."""
+        return shuffled(len(self.train), self.recipe.batch, self.recipe.seed, epoch, start, self.train.runs)
 
 
 class State:
@@ -57,8 +59,8 @@ class State:
         self.epoch = self.step = 0
         self.best: tuple[float, float] | None = None
         """(accuracy, minus loss) on the validation pictures, of the best epoch so far."""
-        self.sums = torch.zeros(2, dtype=torch.float64, device=self.device)
-        """Loss and right answers of this epoch."""
+        self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        """Loss, right answers, and pictures that were left out, of this epoch."""
         self.trained_seconds = 0.0
 
 
@@ -98,30 +100,38 @@ class Guard:
         return int(self.first) if bool(self.stopped) else None
 
 
-def records(state: State, job: Job) -> Iterator[Step | Epoch]:
+def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
     """Train from where `state` stands to the end of the recipe. Raises RunError before a step that is not finite is taken."""
     recipe = job.recipe
     guard = Guard(state)
     in_turn = 1 if state.device.type == "cpu" else CHECK_EVERY
+    told = len(job.train.refused)
     with Lanes(state.network, recipe.lanes or 1) as lanes:
         while state.epoch < recipe.epochs:
             lanes.train()
-            for indices in batches(len(job.train), recipe.batch, recipe.seed, state.epoch, state.step, state.device):
-                started = time.perf_counter()
+            started = time.perf_counter()
+            for batch in job.train.dealt(job.numbers(state.epoch, state.step), state.epoch):
                 rate = recipe.rate(state.epoch * job.steps + state.step, recipe.epochs * job.steps)
                 for group in state.optimiser.param_groups:
                     group["lr"] = rate
-                chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, DROPOUT)
+                chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT)
                 state.optimiser.zero_grad()
-                sums = lanes.run(part_of(job, state.epoch, len(indices)), indices)
-                guard.watch(sums[0], state.step)
-                state.optimiser.step()
-                state.sums += sums
+                if len(batch):
+                    sums = lanes.run(part_of(job, state.epoch, len(batch)), batch)
+                    guard.watch(sums[0], state.step)
+                    state.optimiser.step()
+                    state.sums[:2] += sums
                 state.step += 1
                 state.trained_seconds += time.perf_counter() - started
                 if state.step % in_turn == 0 or state.step == job.steps:
                     _refuse_unless_finite(guard, state, job)
-                yield Step(state.epoch + 1, state.step, job.steps, len(indices), rate)
+                left_out = tuple(job.train.refused[told:])
+                if left_out:
+                    told += len(left_out)
+                    state.sums[2] += len(left_out)
+                    yield LeftOut(left_out)
+                yield Step(state.epoch + 1, state.step, job.steps, len(batch), rate)
+                started = time.perf_counter()
             yield _ended(state, job)
 
 
@@ -130,19 +140,19 @@ def part_of(job: Job, epoch: int, batch: int) -> Part:
     recipe = job.recipe
     augmentation = augmentation_of(recipe, job.pixels)
 
-    def part(network: nn.Module, indices: Tensor) -> Tensor:
-        pictures = job.pixels.tensor(augmentation.batch(job.train.pixels, indices, recipe.seed, epoch))
-        labels = job.train.labels.index_select(0, indices)
-        with precise(recipe.precision, indices.device):
+    def part(network: nn.Module, some: Batch) -> Tensor:
+        pictures = job.pixels.tensor(augmentation.batch(some.pixels, some.indices, recipe.seed, epoch, some.rows))
+        labels = some.labels
+        with precise(recipe.precision, labels.device):
             outputs = network(pictures)
         scores, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
         loss_function = loss_of(recipe, scores.shape[1])
         loss = loss_function(scores.float(), labels)
         for head, weight in zip(heads, head_weights(network) if heads else []):
             loss = loss + weight * loss_function(head.float(), labels)
-        (loss * (len(indices) / batch)).backward()  # type: ignore[no-untyped-call]
+        (loss * (len(some) / batch)).backward()  # type: ignore[no-untyped-call]
         right = (predicted(scores.detach()) == labels).sum()
-        return torch.stack([loss.detach() * len(indices), right])
+        return torch.stack([loss.detach() * len(some), right])
 
     return part
 
@@ -156,26 +166,28 @@ def augmentation_of(recipe: Recipe, pixels: Pixels) -> Augmentation:
 def _ended(state: State, job: Job) -> Epoch:
     """Validate, and move to the next epoch."""
     rate = job.recipe.rate((state.epoch + 1) * job.steps - 1, job.recipe.epochs * job.steps)
-    loss, right = state.sums.tolist()
-    count = len(job.train)
-    scores = scored(state.network, job.validation, job.pixels, job.recipe.precision)
-    accuracy = float((predicted(scores) == job.validation.labels).double().mean())
-    validation_loss = float(loss_of(job.recipe, scores.shape[1])(scores, job.validation.labels))
+    loss, right, left_out = state.sums.tolist()
+    count = max(1, len(job.train) - int(left_out))
+    scores, labels = scored(state.network, job.validation, job.pixels, job.recipe.precision)
+    accuracy = float((predicted(scores) == labels).double().mean())
+    validation_loss = float(loss_of(job.recipe, scores.shape[1])(scores, labels))
     standing = (accuracy, -validation_loss)
     best = state.best is None or standing > state.best
     state.best = standing if best else state.best
     seconds = state.trained_seconds
     state.epoch, state.step, state.trained_seconds = state.epoch + 1, 0, 0.0
     state.sums.zero_()
-    return Epoch(state.epoch, rate, loss / count, right / count, validation_loss, accuracy, best, seconds, count / max(seconds, 1e-9))
+    return Epoch(
+        state.epoch, rate, loss / count, right / count, validation_loss, accuracy, best, seconds, count / max(seconds, 1e-9), int(left_out)
+    )
 
 
 def _refuse_unless_finite(guard: Guard, state: State, job: Job) -> None:
     step = guard.look()
     if step is None:
         return
-    indices = next(batches(len(job.train), job.recipe.batch, job.recipe.seed, state.epoch, step))
-    names = [job.train.names[i] for i in indices.tolist()]
+    everybody = job.train.names
+    names = [everybody[i] for i in next(job.numbers(state.epoch, step)).tolist()]
     listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     raise RunError(
         f"The loss or a gradient was not finite in epoch {state.epoch + 1}, step {step + 1}; the step was not taken. "

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from hubel.errors import RunError
+from hubel.pictures.batches import Batch, in_order
 from hubel.training.lanes import Lanes, splittable
 from hubel.training.loop import Job, optimiser_of, part_of
 from hubel.training.recipe import Recipe
@@ -91,7 +92,8 @@ def _measured(network: nn.Module, job: Job, ways: list[Way]) -> dict[Way, float]
     before = torch.get_num_threads()
     times: dict[Way, list[float]] = {way: [] for way in ways}
     with ExitStack() as stack:
-        steps = {way: _stepper(copy.deepcopy(network), job, way, stack) for way in ways}
+        batch = _first_batch(job)
+        steps = {way: _stepper(copy.deepcopy(network), job, batch, way, stack) for way in ways}
         began = time.perf_counter()
         while True:
             for way in ways:
@@ -106,19 +108,26 @@ def _measured(network: nn.Module, job: Job, ways: list[Way]) -> dict[Way, float]
     return {way: statistics.median(seconds) for way, seconds in times.items()}
 
 
-def _stepper(network: nn.Module, job: Job, way: Way, stack: ExitStack) -> Callable[[], None]:
+def _first_batch(job: Job) -> Batch:
+    """As many pictures as a step takes, to be used again and again."""
+    for batch in job.train.dealt(in_order(len(job.train), job.recipe.batch), 0):
+        if len(batch):
+            return replace(batch, pixels=batch.pictures(), rows=torch.arange(len(batch), device=batch.rows.device))
+    raise RunError("None of the training pictures can be read.")
+
+
+def _stepper(network: nn.Module, job: Job, batch: Batch, way: Way, stack: ExitStack) -> Callable[[], None]:
     """Takes one step of training in that way, again and again on the same pictures."""
     job = replace(job, recipe=replace(job.recipe, **way._asdict()))
     lanes, optimiser = stack.enter_context(Lanes(network, way.lanes)), optimiser_of(network, job.recipe)
     lanes.train()
-    indices = torch.arange(min(job.recipe.batch, len(job.train)), device=job.train.labels.device)
-    part = part_of(job, 0, len(indices))
+    part = part_of(job, 0, len(batch))
 
     def step() -> None:
         optimiser.zero_grad()
-        lanes.run(part, indices)
+        lanes.run(part, batch)
         optimiser.step()
-        if indices.device.type == "cuda":
-            torch.cuda.synchronize(indices.device)
+        if batch.labels.device.type == "cuda":
+            torch.cuda.synchronize(batch.labels.device)
 
     return step

@@ -64,6 +64,19 @@ class Recipe:
     )
     cutout: int = change(0, "blot out a square of so many pixels a side, its centre anywhere")
     cutout_fill: str = change("zero", "what the square shows: black, or the mean level, which the network reads as 0", ("zero", "mean"))
+    random_resized_crop: float = setting(
+        0.0,
+        "train on random parts of each picture, of this share of its area at least (0.08 in Inception), resized to the input; 0: do not",
+    )
+    scale_jitter: str = setting(
+        "",
+        "train on random places of each picture, its shorter side brought to so many pixels, or drawn between two numbers (VGG's 256-512)",
+    )
+    keep: str = setting(
+        "auto",
+        "where decoded pictures are kept: in memory, on the disk for this run and later ones, or nowhere; auto: by how large they are in all",
+        ("auto", "memory", "disk", "nothing"),
+    )
     initialisation: str = setting(
         "auto",
         "fresh weights; auto: as the network's paper states",
@@ -106,6 +119,9 @@ class Recipe:
             ("colour_noise", 0 <= self.colour_noise < math.inf, "0 or more"),
             ("colour_axes", self.colour_axes == "auto" or len(self.axes) == 3, "auto, or twelve finite numbers with blanks between them"),
             ("cutout", self.cutout >= 0, "0 or more"),
+            ("random_resized_crop", 0 <= self.random_resized_crop <= 1, "from 0 to 1"),
+            ("scale_jitter", not self.scale_jitter or self.scales is not None, "two whole numbers such as 256-512, or one"),
+            ("scale_jitter", not (self.scale_jitter and self.random_resized_crop), "left out where random_resized_crop is said"),
             ("validation", 0 < self.validation < 1, "between 0 and 1: the best epoch is chosen on that part"),
             ("threads", 0 <= self.threads <= 1024, "from 0 to 1024"),
             ("lanes", 0 <= self.lanes <= 1024, "from 0 to 1024"),
@@ -128,6 +144,14 @@ class Recipe:
         if len(numbers) != 12 or not all(map(math.isfinite, numbers)):
             return ()
         return numbers[:4], numbers[4:8], numbers[8:]
+
+    @property
+    def scales(self) -> tuple[int, int] | None:
+        """What scale_jitter says: the least and the most pixels of the shorter side; None where it says nothing, or no such numbers."""
+        least, _, most = self.scale_jitter.partition("-")
+        if not (least.isdecimal() and (most or least).isdecimal()) or not 0 < int(least) <= int(most or least) <= 65535:
+            return None
+        return int(least), int(most or least)
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of step number `step`, from 0, of `steps` in all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from hubel.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from hubel.model import Model
-    from hubel.pictures.loader import Refused
+    from hubel.pictures.batches import Refused
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Started:
     refused: tuple[Refused, ...]
     notes: tuple[str, ...]
     """What the source left out, and what the run passed over."""
+    lost: Mapping[str, int]
+    """Of how many pictures something was lost in reading them, by what that was."""
     parameters: int
     epoch: int
     step: int
@@ -42,6 +45,13 @@ class Step:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Training pictures that were left out of the step that was just taken, and why."""
+
+    pictures: tuple[Refused, ...]
+
+
+@dataclass(frozen=True)
 class Epoch:
     """One epoch is over. Losses are means; accuracies shares; the training ones were gathered while the weights moved."""
 
@@ -54,6 +64,8 @@ class Epoch:
     best: bool
     seconds: float
     images_per_second: float
+    left_out: int = 0
+    """Training pictures that could not be read in this epoch."""
 
 
 @dataclass(frozen=True)
@@ -73,4 +85,4 @@ class Finished:
     path: Path | None
 
 
-Record = Started | Step | Epoch | Stopped | Finished
+Record = Started | Step | LeftOut | Epoch | Stopped | Finished

@@ -130,7 +130,7 @@ def _started(design: setup.Design, material: setup.Material, recipe: Recipe, sta
     notes = (*material.source.notes, *passed_over)
     parameters = sum(weight.numel() for weight in state.network.parameters())
     counts = (len(material.train), len(material.validation))
-    return Started(recipe, *counts, material.source.classes, material.refused, notes, parameters, state.epoch, state.step)
+    return Started(recipe, *counts, material.source.classes, material.refused, notes, material.lost, parameters, state.epoch, state.step)
 
 
 def _model(design: setup.Design, material: setup.Material, recipe: Recipe, network: Network) -> Model:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,11 @@ from hubel.errors import LayerError, RunError
 from hubel.joints import Expression, Shape, shown
 from hubel.nets import Said, said
 from hubel.pictures.augment import colour_axes
-from hubel.pictures.loader import Pictures, Refused, decoded, divided
+from hubel.pictures.batches import Feed, Refused
+from hubel.pictures.cutting import Cut
+from hubel.pictures.feeding import SPARE, feed, sampled
+from hubel.pictures.held import chunks, statistics
+from hubel.pictures.loader import divided
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.sources import Source, open_source
 from hubel.pictures.told import Told
@@ -35,13 +40,15 @@ class Design:
 
 @dataclass(frozen=True)
 class Material:
-    """The pictures of a run, decoded: those to learn from, those to validate on, and what was kept out."""
+    """The pictures of a run: those to learn from, those to validate on, and what was kept out."""
 
     source: Source
     pixels: Pixels
-    train: Pictures
-    validation: Pictures
+    train: Feed
+    validation: Feed
     refused: tuple[Refused, ...]
+    lost: Mapping[str, int]
+    """Of how many pictures something was lost in reading them, by what that was."""
     fingerprint: str
     """Of all the pictures that there were to learn from, before a validation part was taken."""
 
@@ -84,6 +91,10 @@ def refuse_impossible(recipe: Recipe, input: Shape) -> None:
     for name, pixels in (("crop", recipe.crop), ("cutout", recipe.cutout)):
         if pixels >= min(sides):
             raise RunError(f"The recipe has {name}={pixels}; for pictures of {shown(input)} it must be below {min(sides)}.")
+    if recipe.scales and recipe.scales[0] < max(sides):
+        raise RunError(
+            f"The recipe has scale_jitter={recipe.scale_jitter}; for pictures of {shown(input)} it must start at {max(sides)} or more."
+        )
     for name, strength in (("saturation", recipe.saturation), ("colour_noise", recipe.colour_noise)):
         if strength and channels == 1:
             raise RunError(f"The recipe has {name}={strength}, which is for colour pictures; these are {shown(input)}. Leave it out.")
@@ -93,25 +104,35 @@ def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told:
     def telling(what: str) -> Callable[[int, int], None] | None:
         return None if told is None else lambda done, count: told(what, done, count)
 
-    split = source.training()
+    split, cut = source.training(), cut_of(recipe)
     channels, height, width = design.input
-    pixels = Pixels(channels, height, width, _fit(split.read, len(split.labels), design.preset))
-    train = decoded(split, pixels, strict, telling("decoding"))
-    refused, fingerprint = train.refused, train.fingerprint()
+    pixels = Pixels(channels, height, width, "crop" if cut else _fit(split.read, len(split.labels), design.preset), reduced=True)
+    if cut:
+        pixels = replace(pixels, resized=round(SPARE * min(height, width)))
+    train = feed(split, pixels, recipe.keep, cut, recipe.seed, strict, telling("decoding"))
+    fingerprint, refused, lost = train.fingerprint(), tuple(train.refused), Counter(train.lost)
     missing = sorted(set(range(len(source.classes))) - set(train.labels.tolist()))
     if missing:
         raise RunError(f"No picture of {', '.join(source.classes[i] for i in missing)} can be read; training needs some of every class.")
     if "validation" in source.openers:
-        validation = decoded(source.split("validation"), pixels, strict, telling("decoding validation"))
-        refused += validation.refused
+        validation = feed(source.split("validation"), pixels, recipe.keep, None, 0, strict, telling("decoding validation"))
+        refused += tuple(validation.refused)
+        lost.update(validation.lost)
     else:
         train, validation = divided(train, recipe.validation, recipe.seed)
     if design.preset.mean and design.preset.deviation:
         pixels = replace(pixels, mean=design.preset.mean, deviation=design.preset.deviation)
     else:
-        mean, deviation = train.statistics()
+        mean, deviation = statistics(sampled(train))
         pixels = replace(pixels, mean=mean, deviation=deviation)
-    return Material(source, pixels, train, validation, refused, fingerprint)
+    return Material(source, pixels, train, validation, refused, lost, fingerprint)
+
+
+def cut_of(recipe: Recipe) -> Cut | None:
+    """What the recipe draws from each picture before it is resized, if it does."""
+    if recipe.random_resized_crop:
+        return Cut(area=recipe.random_resized_crop)
+    return Cut(scales=recipe.scales) if recipe.scales else None
 
 
 def _fit(picture: Callable[[int], Image.Image], count: int, chosen: Preset) -> Literal["squash", "pad"]:
@@ -127,8 +148,8 @@ def job(material: Material, recipe: Recipe, device: torch.device) -> Job:
     return Job(with_axes(recipe, material.train), material.pixels, material.train.to(device), material.validation.to(device))
 
 
-def with_axes(recipe: Recipe, pictures: Pictures) -> Recipe:
+def with_axes(recipe: Recipe, pictures: Feed) -> Recipe:
     """The recipe with the colours' axes of the pictures to learn from, where it needs some and leaves them open."""
     if not recipe.colour_noise or recipe.colour_axes != "auto":
         return recipe
-    return replace(recipe, colour_axes=" ".join(repr(number) for axis in colour_axes(pictures.pixels) for number in axis))
+    return replace(recipe, colour_axes=" ".join(repr(number) for axis in colour_axes(chunks(pictures)) for number in axis))

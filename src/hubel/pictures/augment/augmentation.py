@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hubel.pictures.augment import colour, moving, resampling
 from hubel.pictures.augment.draws import Draws, Purpose
+from hubel.pictures.batches import chosen
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,15 @@ class Augmentation:
     def _recolours(self) -> bool:
         return bool(self.brightness or self.contrast or self.saturation or self.colour_noise)
 
-    def batch(self, pictures: Tensor, indices: Tensor, seed: int, epoch: int) -> Tensor:
+    def batch(self, pictures: Tensor, indices: Tensor, seed: int, epoch: int, rows: Tensor | None = None) -> Tensor:
         """Pictures number `indices` of the uint8 (N, H, W, C) store, changed as this epoch has it for each: (B, H, W, C).
+
+        rows: where in the store they are, if not at their numbers.
 
         uint8 where pixels are only moved or blotted out; else float32 from 0 to 255, not rounded (colour_noise alone goes beyond).
         """
         draws = Draws(indices, seed, epoch)
-        changed = pictures.index_select(0, indices)  # copies whole pictures; plain indexing goes byte by byte
+        changed = chosen(pictures, indices if rows is None else rows)
         if self._resamples:
             changed = self._resampled(changed, draws)
         elif self._moves:
@@ -101,6 +104,8 @@ class Augmentation:
         return upside_down, draws.half(Purpose.FLIP) if self.flip else None
 
     def _moved(self, chosen: Tensor, draws: Draws) -> Tensor:
+        if not (self.shift or self.crop):
+            return moving.mirrored(chosen, *self._turned(draws))
         return moving.moved(chosen, *self._whole(draws, *chosen.shape[1:3]), *self._turned(draws), self.fill, self.fill_value)
 
     def _resampled(self, chosen: Tensor, draws: Draws) -> Tensor:
@@ -133,9 +138,12 @@ class Augmentation:
             alphas = torch.stack([self.colour_noise * draws.normal(purpose) for purpose in purposes], 1)
             steps.append((colour.add_noise, colour.noise(self.axes, alphas)))
         planes = colour.planes(pictures)
-        for some, *strengths in resampling.in_pieces(planes, *(strength for _, strength in steps)):
-            for (change, _), strength in zip(steps, strengths):
-                change(some, strength)
+
+        def change(some: Tensor, *strengths: Tensor) -> None:
+            for (step, _), strength in zip(steps, strengths):
+                step(some, strength)
+
+        resampling.side_by_side(change, planes, *(strength for _, strength in steps))
         return planes.permute(0, 2, 3, 1)
 
     def _cut_out(self, pictures: Tensor, draws: Draws) -> Tensor:
@@ -155,8 +163,8 @@ class Augmentation:
     def laid_bare(self, height: int, width: int, indices: Tensor, seed: int, epoch: int) -> Tensor:
         """Share of each picture, (B,), that shows fill and not the picture; where it fades, as much of a pixel as is fill."""
         geometry = replace(self, fill="constant", fill_value=0, brightness=0, contrast=0, saturation=0, colour_noise=0, cutout=0)
-        white = torch.full((1, height, width, 1), 255, dtype=torch.uint8).expand(int(indices.max()) + 1, -1, -1, -1)
-        return 1 - geometry.batch(white, indices, seed, epoch).to(torch.float64).mean((1, 2, 3)) / 255
+        white = torch.full((1, height, width, 1), 255, dtype=torch.uint8)
+        return 1 - geometry.batch(white, indices, seed, epoch, torch.zeros_like(indices)).to(torch.float64).mean((1, 2, 3)) / 255
 
 
 def rounded(pictures: Tensor) -> Tensor:

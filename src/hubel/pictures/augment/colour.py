@@ -6,6 +6,8 @@ grey picture, and what leaves 0 to 255 is cut off.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -68,14 +70,15 @@ def _grey(planes: Tensor) -> Tensor:
     return (red * RED).add_(green * GREEN).add_(blue * BLUE)
 
 
-def colour_axes(pictures: Tensor) -> Axes:
-    """Eigenvalues and eigenvectors of the covariance of all pixels of the uint8 (N, H, W, 3) pictures, in one pass over them."""
+def colour_axes(chunks: Iterable[Tensor]) -> Axes:
+    """Eigenvalues and eigenvectors of the covariance of all pixels of uint8 (N, H, W, 3) pictures, some at a time, in one pass over them."""
     total, products = torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
-    for some in torch.split(pictures, 64):  # whole numbers, so exact in whatever order
+    count = 0
+    for some in (few for chunk in chunks for few in torch.split(chunk, 64)):  # whole numbers, so exact in whatever order
         pixels = some.reshape(-1, 3).to(torch.float64)
         total += pixels.sum(0).cpu()
         products += (pixels.T @ pixels).cpu()
-    count = pictures[..., 0].numel()
+        count += len(pixels)
     mean = (total / count).numpy()
     sizes, vectors = np.linalg.eigh((products.numpy() / count - np.outer(mean, mean)) / 255**2)
     found = []

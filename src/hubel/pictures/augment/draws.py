@@ -4,37 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import IntEnum
 
 import torch
 from torch import Tensor
 
 from hubel import chance
-
-
-class Purpose(IntEnum):
-    """What a draw is for. A number here is never used again for something else; 0 and -1 are the order's and dropout's."""
-
-    SHIFT_DOWN = 1
-    SHIFT_ACROSS = 2
-    FLIP = 3
-    VERTICAL_FLIP = 4
-    CROP_DOWN = 5
-    CROP_ACROSS = 6
-    ROTATION = 7
-    HEIGHT_SHIFT = 8
-    WIDTH_SHIFT = 9
-    SHEAR = 10
-    ZOOM_DOWN = 11
-    ZOOM_ACROSS = 12
-    CUTOUT_DOWN = 13
-    CUTOUT_ACROSS = 14
-    BRIGHTNESS = 15
-    CONTRAST = 16
-    SATURATION = 17
-    COLOUR_1 = 18
-    COLOUR_2 = 19
-    COLOUR_3 = 20
+from hubel.chance import Purpose as Purpose
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from threading import Barrier
 
 import torch
 from torch import Tensor
@@ -52,15 +56,58 @@ def resampled(pictures: Tensor, matrices: Tensor, offsets: Tensor, fill: str, va
         for line in _lines(matrices[:, axis], offsets[:, axis], height, width, side, fill == "wrap")
     ]
     planes = torch.empty(count, channels, height, width, device=pictures.device)
-    for out, some, *theirs in in_pieces(planes, pictures, *lines):
+
+    def sample(out: Tensor, some: Tensor, *theirs: Tensor) -> None:
         out.copy_(_sampled(some, theirs, fill, value))
+
+    side_by_side(sample, planes, pictures, *lines)
     return planes
 
 
-def in_pieces(planes: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """All of them, the same few pictures of each at a time: as many as stay in a processor's cache while they are worked on."""
-    few = PIECE // planes[0].numel() * torch.get_num_threads() if planes.device.type == "cpu" else len(planes)
-    return zip(*(torch.split(values, max(1, few)) for values in (planes, *others)))
+def side_by_side(work: Callable[..., None], planes: Tensor, *others: Tensor) -> None:
+    """Do some work on the same few pictures of each at a time; on a processor, on as many pieces at once as torch has threads."""
+    on_host = planes.device.type == "cpu"
+    threads = torch.get_num_threads() if on_host else 1
+    few = min(PIECE // planes[0].numel(), -(-len(planes) // threads)) if on_host else len(planes)
+    pieces = list(_split(few, planes, *others))
+
+    def done(piece: tuple[Tensor, ...]) -> None:
+        with torch.inference_mode():  # which each thread has for itself
+            work(*piece)
+
+    if threads == 1 or len(pieces) == 1:
+        for piece in pieces:
+            done(piece)
+    else:
+        list(_helpers(threads).map(done, pieces))  # what one of them raises is raised here
+
+
+def _split(few: int, *batches: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    return zip(*(torch.split(batch, max(1, few)) for batch in batches))
+
+
+@cache
+def _helpers(count: int) -> ThreadPoolExecutor:
+    """So many threads, each of which runs torch's operations alone and takes another piece when it is done with one.
+
+    Where torch divides an operation among its threads it waits for the slowest, dozens of times a batch: beside two busy processes
+    two threads were seen to take three times as long as one.
+    """
+    helpers, begun = ThreadPoolExecutor(count, "resampling"), Barrier(count + 1)
+
+    def settle() -> None:
+        torch.get_num_threads()  # torch settles a thread's number when it is first needed, over what was set before
+        torch.set_num_threads(1)  # of this thread, but also of all that begin from now on, until it is set again
+        begun.wait()
+
+    for _ in range(count):
+        helpers.submit(settle)
+    begun.wait()
+    torch.set_num_threads(count)
+    return helpers
+
+
+os.register_at_fork(after_in_child=_helpers.cache_clear)  # a forked process has none of the threads
 
 
 def _lines(matrices: Tensor, offsets: Tensor, height: int, width: int, side: int, wrap: bool) -> tuple[Tensor, Tensor]:
@@ -75,19 +122,17 @@ def _lines(matrices: Tensor, offsets: Tensor, height: int, width: int, side: int
     return down.float()[:, :, None], across.float()[:, None, :]
 
 
-def _sampled(pictures: Tensor, lines: list[Tensor], fill: str, value: int) -> Tensor:
+def _sampled(pictures: Tensor, lines: Sequence[Tensor], fill: str, value: int) -> Tensor:
     """uint8 (B, H, W, C) pictures where the sums of their lines, (rows, columns) for either axis, are: float32 (B, C, H, W)."""
     height, width = pictures.shape[1:3]
     planes = pictures.to(torch.float32).permute(0, 3, 1, 2)
-    grid = torch.empty(*pictures.shape[:3], 2, device=pictures.device)
+    grid = torch.empty(2, *pictures.shape[:3], device=pictures.device)
     for axis, side in enumerate((height, width)):
-        rows, columns = lines[2 * axis : 2 * axis + 2]
-        places = grid[..., 1 - axis]  # torch has the column first
+        places = torch.add(*lines[2 * axis : 2 * axis + 2], out=grid[1 - axis])  # torch has the column first
         if fill == "wrap":
-            whole = ((rows + columns) * (1 / side)).floor_().mul_(side)
-            places.copy_((rows + columns).sub_(whole).add_(0.5).mul_(2 / (side + 1)).sub_(1))
-        else:
-            torch.add(rows, columns, out=places)
+            whole = (places * (1 / side)).floor_().mul_(side)
+            places.sub_(whole).add_(0.5).mul_(2 / (side + 1)).sub_(1)
+    grid = grid.permute(1, 2, 3, 0)
     if fill == "wrap":  # behind the last row and column the first ones, to be blended with them
         planes = functional.pad(planes, (0, 1, 0, 1), mode="circular")
     if fill == "constant" and value:  # torch fills with 0

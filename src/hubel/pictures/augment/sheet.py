@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from hubel.pictures.augment.augmentation import Augmentation, rounded
-from hubel.pictures.loader import Pictures
+from hubel.pictures.held import Pictures
 
 COLUMNS, SHOWN = 8, 24
 """Pictures in a row, and how many there are of each kind."""

@@ -1,0 +1,157 @@
+"""Pictures that lie decoded in a file (see keeping.py), read from it batch by batch, so that memory does not grow with their number."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from hubel.errors import PictureError
+from hubel.pictures.batches import Batch, Refused
+from hubel.pictures.cutting import Cut
+from hubel.pictures.keeping import Index
+from hubel.pictures.pixels import KERNELS, Bytes, Pixels
+from hubel.pictures.sets import Split
+
+AHEAD = 2
+"""Batches that are made ready beyond the one in use."""
+
+
+class Mapped:
+    """A feed of the pictures of a file. Those that were refused when it was made are left out.
+
+    cut: what is drawn from each picture, in threads, where it is; `seed` decides that.
+    """
+
+    def __init__(self, path: Path, index: Index, split: Split, pixels: Pixels, cut: Cut | None = None, seed: int = 0) -> None:
+        self.path, self.index, self.pixels, self.cut, self.seed = path, index, pixels, cut, seed
+        with path.open("rb") as file:
+            self.file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        self.bytes = np.frombuffer(self.file, np.uint8)
+        self.checked = np.zeros(len(split.labels), bool)
+        """Pictures whose pixels were found to be what was written."""
+        self.places = torch.from_numpy((index.heights > 0).nonzero()[0])
+        """Where in the index each picture is."""
+        self.all_names = split.names
+        self.labels = torch.from_numpy(np.array(split.labels))[self.places]
+        self.device = self.labels.device
+        self.refused = tuple(Refused(name, reason) for name, reason in zip(split.names, index.reasons) if reason)
+        self.lost: Mapping[str, int] = index.lost
+        self.runs: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def names(self) -> list[str]:
+        return [self.all_names[i] for i in self.places.tolist()]
+
+    def subset(self, chosen: Tensor) -> Mapped:
+        """The pictures with those numbers; the file is shared."""
+        some = self._copied()
+        some.places, some.labels = self.places[chosen], self.labels[chosen]
+        return some
+
+    def to(self, device: torch.device) -> Mapped:
+        """The same, its batches dealt to that device."""
+        there = self._copied()
+        there.labels, there.device = self.labels.to(device), device
+        return there
+
+    def _copied(self) -> Mapped:
+        other = object.__new__(Mapped)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the labels and of what is known of the pictures' files."""
+        total = hashlib.sha256(self.labels.cpu().numpy().data)
+        total.update(self.index.digests[self.places.numpy()].tobytes())
+        return total.hexdigest()
+
+    def dealt(self, numbers: Iterable[Tensor], epoch: int | None) -> Iterator[Batch]:
+        """See Feed."""
+        waiting: deque[tuple[Tensor, Bytes, list[Future[None]]]] = deque()
+        threads = len(os.sched_getaffinity(0))
+        stores: deque[Bytes] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            try:
+                for chosen in numbers:
+                    store = self._store(stores, len(chosen))
+                    parts = [pool.submit(self._fill, store, chosen[lane::threads], lane, threads, epoch) for lane in range(threads)]
+                    waiting.append((chosen, store, parts))
+                    if len(waiting) > AHEAD:
+                        yield self._batch(*waiting[0][:2], waiting[0][2])
+                        stores.append(waiting.popleft()[1])
+                while waiting:
+                    yield self._batch(*waiting[0][:2], waiting[0][2])
+                    waiting.popleft()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _store(self, stores: deque[Bytes], count: int) -> Bytes:
+        """Memory for a batch, used again where there is some that is large enough."""
+        store = stores.popleft() if stores else None
+        if store is None or len(store) < count:
+            return np.empty((count, self.pixels.height, self.pixels.width, self.pixels.channels), np.uint8)
+        return store
+
+    def _fill(self, store: Bytes, chosen: Tensor, first: int, every: int, epoch: int | None) -> None:
+        """Every so many pictures of a batch, from the first one on."""
+        for row, number in enumerate(chosen.tolist()):
+            store[first + row * every] = self._seen(int(self.places[number]), number, epoch)
+
+    def _picture(self, i: int) -> Bytes:
+        """Picture number i of the file. Raises PictureError where it is not what was written."""
+        index = self.index
+        start, height, width = int(index.starts[i]), int(index.heights[i]), int(index.widths[i])
+        found = self.bytes[start : start + height * width * self.pixels.channels]
+        if not self.checked[i]:
+            if zlib.crc32(found.data) != index.sums[i]:
+                raise PictureError(f"{self.path} is damaged; remove it, and say the same again to have it made anew.")
+            self.checked[i] = True
+        return found.reshape(height, width, self.pixels.channels)
+
+    def _seen(self, i: int, number: int, epoch: int | None) -> Bytes:
+        """What the network sees of picture number i of the file, which is that number here."""
+        picture = self._picture(i)
+        if self.cut is None:
+            return picture  # it was brought to size before
+        height, width, channels = picture.shape
+        if epoch is None:
+            return self.pixels.array(Image.fromarray(picture[..., 0] if channels == 1 else picture))
+        high, wide = self.index.sizes[i].tolist()
+        box = self.cut.box(wide, high, (self.pixels.height, self.pixels.width), number, self.seed, epoch)
+        left, top, right, bottom = (round(edge * now / was) for edge, now, was in zip(box, (width, height) * 2, (wide, high) * 2))
+        return _resized(picture[top : max(bottom, top + 1), left : max(right, left + 1)], self.pixels)
+
+    def _batch(self, chosen: Tensor, store: Bytes, parts: list[Future[None]]) -> Batch:
+        for part in parts:
+            part.result()
+        self.file.madvise(mmap.MADV_DONTNEED)  # what was read stays with the system, no longer with this process
+        there = chosen.to(self.device)
+        pixels = torch.from_numpy(store[: len(chosen)]).to(self.device)
+        return Batch(pixels, torch.arange(len(chosen), device=self.device), there, self.labels.index_select(0, there))
+
+
+def _resized(part: Bytes, pixels: Pixels) -> Bytes:
+    """A part of a picture at the policy's size. torch does it on bytes, several times as fast as Pillow, if they lie one after another."""
+    if pixels.kernel not in ("bilinear", "bicubic"):
+        image = Image.fromarray(part[..., 0] if pixels.channels == 1 else part).resize(
+            (pixels.width, pixels.height), KERNELS[pixels.kernel]
+        )
+        return np.asarray(image).reshape(pixels.height, pixels.width, pixels.channels)
+    planes = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None]
+    found = functional.interpolate(planes, (pixels.height, pixels.width), mode=pixels.kernel, antialias=True)
+    return found[0].permute(1, 2, 0).numpy()
