@@ -25,7 +25,7 @@ SETS = {"cifar": (10_000, 32, 512), "photographs": (1_000, 150, 64)}
 """How many pictures there are, their side, and pictures in a batch."""
 MEAN, DEVIATION = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 DEGREES, SHIFT, SHEAR, ZOOM = 40.0, 0.2, 10.0, 0.2
-MEASURES = ("cifar fp32", "cifar bf16", "photographs fp32")
+MEASURES = ("cifar fp32", "cifar bf16", "photographs fp32", "photographs bf16")
 
 
 def noise(name: str) -> Any:
@@ -66,7 +66,7 @@ def ours() -> None:
     import torch
 
     from hubel.pictures.augment import Augmentation
-    from hubel.pictures.loader import batches
+    from hubel.pictures.batches import Batch, shuffled
     from hubel.pictures.pixels import Pixels
 
     changes = {
@@ -78,8 +78,8 @@ def ours() -> None:
         count, side, batch = SETS[name]
         store, pixels = torch.from_numpy(noise(name)), Pixels(3, side, side, mean=MEAN, deviation=DEVIATION)
         for epoch in itertools.count():
-            for indices in batches(count, batch, 0, epoch):
-                yield pixels.tensor(changes[name].batch(store, indices, 0, epoch)).to(precision)
+            for indices in shuffled(count, batch, 0, epoch):
+                yield changes[name].tensor(Batch(store, indices, indices, indices), pixels, 0, epoch, precision)
 
     measures(changed, lambda: {"threads": torch.get_num_threads()})
 

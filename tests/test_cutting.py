@@ -15,8 +15,9 @@ import peers
 from hubel import chance
 from hubel.pictures.cutting import RATIO, Cut
 from hubel.pictures.decoding import opened
-from hubel.pictures.pixels import Pixels
+from hubel.pictures.pixels import KERNELS, Pixels
 from hubel.pictures.places import Place
+from hubel.pictures.resizing import resized
 from hubel.pictures.slots import Decoder, Done, Slots, Task
 
 sides = st.integers(1, 3000)
@@ -108,17 +109,33 @@ def test_the_same_picture_seed_and_epoch_are_the_same_part_and_any_other_is_anot
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_a_part_of_a_file_is_what_torchvision_makes_of_it(tmp_path, kind):
-    transforms = torchvision_transforms()
+def test_the_part_of_a_file_is_cut_out_of_it_pixel_by_pixel(tmp_path, kind):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)).save(tmp_path / "picture", kind)
-    slots, cut, pixels = Slots.made(1, 32 * 48 * 3), Cut(area=0.08), Pixels(3, 32, 48)
+    slots, cut, pixels = Slots.made(2, 90 * 120 * 3), Cut(area=0.08), Pixels(3, 64, 96)
     for number in range(20):
-        assert Decoder(pixels, slots, cut, 5)(Task(0, Place(str(tmp_path / "picture")), None, number, 7)) == Done(
-            None, 32, 48, (), (90, 120)
-        )
-        left, top, right, bottom = cut.box(120, 90, (32, 48), number, 5, 7)
-        theirs = transforms.functional.resized_crop(Image.open(tmp_path / "picture"), top, left, bottom - top, right - left, [32, 48])
-        assert np.array_equal(slots.all().reshape(32, 48, 3), np.asarray(theirs))
+        found = Decoder(pixels, slots, cut, 5)(Task(1, Place(str(tmp_path / "picture")), None, number, 7))
+        box = cut.box(120, 90, (64, 96), number, 5, 7)
+        wanted = np.asarray(Image.open(tmp_path / "picture").crop(box))
+        assert found == Done(None, *wanted.shape[:2], (), (90, 120), 1)
+        assert np.array_equal(slots.all()[1, : wanted.size].reshape(wanted.shape), wanted)
+    slots.close()
+
+
+@pytest.mark.parametrize("kernel", ["bilinear", "bicubic", "box", "nearest"])
+@pytest.mark.parametrize("shape", [(90, 70, 3), (11, 13, 3), (33, 40, 1), (1, 1, 3), (1, 200, 1)])
+def test_parts_are_resized_as_pillow_and_so_torchvision_resize_them(kernel, shape):
+    part = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    pixels = Pixels(shape[2], 32, 48, kernel=kernel)
+    theirs = Image.fromarray(part[..., 0] if shape[2] == 1 else part).resize((48, 32), KERNELS[kernel])
+    found = resized(part, pixels).astype(int) - np.asarray(theirs).reshape(32, 48, shape[2])
+    assert abs(found).max() <= 1
+
+
+def test_what_is_too_large_for_a_slot_is_resized_before_it_is_put_there(tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)).save(tmp_path / "picture.png")
+    slots, pixels = Slots.made(1, 32 * 48 * 3), Pixels(3, 32, 48)
+    found = Decoder(pixels, slots, Cut(area=1.0), 5)(Task(0, Place(str(tmp_path / "picture.png")), None, 0, 0))
+    assert (found.refused, found.height, found.width) == (None, 32, 48)
     slots.close()
 
 
@@ -130,11 +147,13 @@ def test_a_large_jpeg_decoded_at_a_scale_shows_the_same_part(tmp_path, orientati
     exif[274] = orientation
     picture = Image.fromarray(np.stack([across, down, 255 - across], 2).astype(np.uint8))
     picture.save(tmp_path / "large.jpg", quality=98, exif=exif)
-    slots, pixels, place = Slots.made(1, 32 * 48 * 3), Pixels(3, 32, 48), Place(str(tmp_path / "large.jpg"))
+    slots, pixels, place = Slots.made(1, 400 * 600 * 3), Pixels(3, 32, 48), Place(str(tmp_path / "large.jpg"))
     for number in range(8):
         cut = Cut(area=0.3) if number % 2 else Cut(scales=(60, 90))
-        Decoder(pixels, slots, cut, 5)(Task(0, place, None, number, 7))
+        found = Decoder(pixels, slots, cut, 5)(Task(0, place, None, number, 7))
+        part = slots.all()[0, : found.height * found.width * 3].reshape(found.height, found.width, 3)
+        assert part.size < 2000 * 1600 * 3 / 4
         whole = opened(tmp_path / "large.jpg")
         box = cut.box(*whole.size, (32, 48), number, 5, 7)
-        assert abs(slots.all().reshape(32, 48, 3).astype(int) - pixels.array(whole, box)).max() <= 3
+        assert abs(resized(part, pixels).astype(int) - pixels.array(whole, box)).max() <= 4
     slots.close()

@@ -15,10 +15,12 @@ from scipy import stats
 
 from hubel.errors import PictureError
 from hubel.pictures.doctor.copies import Copies, Near
-from hubel.pictures.doctor.inventory import Examined, Inventory, examine
-from hubel.pictures.doctor.report import found, reported
+from hubel.pictures.doctor.inventory import Examined, Inventory, examine, of_place
+from hubel.pictures.doctor.page import page
+from hubel.pictures.doctor.report import as_values, found, reported
 from hubel.pictures.doctor.shortcuts import order, shares
 from hubel.pictures.doctor.splitting import as_list, proposed
+from hubel.pictures.places import Place
 from hubel.pictures.sets import Source, Split, from_array
 from hubel.pictures.sources import open_source
 
@@ -129,6 +131,35 @@ def test_pictures_that_cannot_be_read_are_named_with_the_reason(report):
     assert [example.remark.split(" (")[0].split(":")[0] for example in finding.examples] == ["it is not a picture", "it is damaged"]
 
 
+@pytest.mark.parametrize("make", [scene, lambda i: Image.new("RGB", (9, 7), (i, i, i))], ids=["scenes", "plain"])
+@pytest.mark.parametrize("readable", [0, 1, 3])
+def test_a_set_of_which_hardly_a_picture_can_be_read_is_reported_and_divided(tmp_path, readable, make):
+    for i in range(14):
+        path = tmp_path / "set" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if i < readable:
+            make(i).save(path)
+        else:
+            path.write_bytes(b"no picture %d" % i)
+    report = reported(open_source(tmp_path / "set"), processes=1)
+    assert report.inventory.readable.sum() == readable
+    assert f"{14 - readable} of 14 pictures" in of(report, "unreadable")[0].says
+    proposal = proposed(report.inventory, report.copies)
+    assert (len(proposal.splits), len(proposal.left_out)) == (readable, 14 - readable)
+    assert "cannot be read" in page(report, proposal)
+    assert len(as_values(report, proposal)["proposal"]["left_out"]) == 14 - readable
+
+
+def test_a_file_over_which_anything_is_raised_is_refused_with_that(tmp_path, monkeypatch):
+    scene(1).save(tmp_path / "a.png")
+
+    def failing(*_):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr("hubel.pictures.doctor.inventory.opened", failing)
+    assert of_place(Place(str(tmp_path / "a.png"))).reason == "it cannot be decoded: RuntimeError: no such luck"
+
+
 def test_what_decoding_loses_is_counted_by_kind(report):
     finding, names = of(report, "conversion")
     assert sorted(map(sorted, names)) == [["train/cat/moving.gif"], ["train/cat/print.jpg"]]
@@ -152,7 +183,7 @@ def test_every_picture_is_described_as_its_file_has_it(report, planted):
     turned, printed, moving = (by_name[str(planted / "train" / "cat" / name)] for name in ("turned.jpg", "print.jpg", "moving.gif"))
     assert (turned.form, turned.orientation, turned.width, turned.height) == ("JPEG", 6, 72, 96)
     assert (printed.mode, printed.stored) == ("CMYK", (planted / "train" / "cat" / "print.jpg").stat().st_size)
-    assert (moving.form, moving.frames) == ("GIF", 2)
+    assert (moving.form, moving.several) == ("GIF", True)
     assert report.inventory.counts().tolist() == [[35, 13], [34, 12]]
 
 

@@ -12,12 +12,18 @@ import pytest
 from PIL import Image
 
 from hostile import bombs, entries, everything, names, put
+from hubel.build import build
 from hubel.cli import main
+from hubel.cli.data import LISTED
+from hubel.model import Model
+from hubel.pictures.pixels import Pixels
+from hubel.reading import read
 
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "mutated_pictures.py"
+TASTING = Path(__file__).parent / "tasting.py"
 HOSTILE = everything()
-LITTLE = 50
-"""Megabytes that a hostile file may take."""
+LITTLE = 70
+"""Megabytes that a hostile file may take: Pillow lets a PNG have 64 of text."""
 
 
 def ids(name):
@@ -38,7 +44,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tastes(folder):
     """Of every file, by name: how it ended, what was said, milliseconds, megabytes and what was printed, in a process of its own."""
-    words = [sys.executable, str(BENCHMARK), "--try", str(folder / "bad"), "--limit", "20"]
+    words = [sys.executable, str(TASTING), str(folder / "bad")]
     ended = subprocess.run(words, capture_output=True, text=True, check=True)
     return dict(map(json.loads, ended.stdout.splitlines()))
 
@@ -143,19 +149,23 @@ def small_set(place, *labels):
     return place
 
 
-@pytest.mark.parametrize("name", [name for name in names() if "bad" in name], ids=ids)
-def test_a_file_is_named_in_one_line_that_a_terminal_can_show(tmp_path, capsys, name):
-    place = small_set(tmp_path / "set", "a", "b")
-    put({name: names()[name]}, place / "a")
+BAD_NAMES = [name for name in names() if "bad" in name]
+HARMFUL = " ".join(name.removesuffix(" bad.png") for name in BAD_NAMES if len(name) < 20 and "\udcff" not in name)
+
+
+@pytest.mark.parametrize("first", range(0, len(BAD_NAMES), LISTED))
+def test_files_are_named_each_in_one_line_that_a_terminal_can_show(tmp_path, capsys, first):
+    place, some = small_set(tmp_path / "set", "a", "b"), BAD_NAMES[first : first + LISTED]
+    put({name: names()[name] for name in some}, place / "a")
     main(["data", str(place), "--quick"])
     out = capsys.readouterr().out
     assert safe(out), ascii(out)
-    (line,) = (line for line in out.splitlines() if "is not a picture" in line)
-    assert f"{place / 'a'}{os.sep}" in line
-    assert " bad.png: " in line
+    lines = [line for line in out.splitlines() if "is not a picture" in line]
+    assert len(lines) == len(some)
+    assert all(f"{place / 'a'}{os.sep}" in line and " bad.png: " in line for line in lines)
 
 
-@pytest.mark.parametrize("name", [name.removesuffix(" bad.png") for name in names() if "bad" in name], ids=ids)
+@pytest.mark.parametrize("name", [HARMFUL, os.fsdecode(b"\xff\xfe"), "x" * 200], ids=["all", "no text", "long"])
 def test_classes_and_folders_with_hostile_names_reach_the_terminal_unharmful(tmp_path, capsys, name):
     place = small_set(tmp_path / name, f"{name} a", "b")
     os.mkfifo(place / f"{name} pipe")  # noted
@@ -173,6 +183,21 @@ def test_the_warnings_of_decoders_do_not_reach_people(folder):
     assert (ended.returncode, ended.stderr) == (1, "")  # pictures are unreadable
     assert f"cannot be read: {folder}" in ended.stdout
     assert safe(ended.stdout)
+
+
+def test_predicting_hostile_files_names_each_in_a_line_and_goes_on(folder, tmp_path):
+    net = read("Flatten() >> FC(2)")
+    model = Model(net, (3, 16, 16), ("a", "b"), Pixels(3, 16, 16), build(net, (3, 16, 16), "he", 0), {}, {}, {})
+    model.save(tmp_path / "model.safetensors")
+    words = [sys.executable, "-m", "hubel", "predict", str(tmp_path / "model.safetensors"), str(folder), "--json"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert safe(ended.stderr), ascii(ended.stderr)
+    lines = ended.stderr.splitlines()
+    assert [line for line in lines if not line.startswith(f"hubel: {folder}")] == []
+    assert len(lines) > 120
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    assert len(lines) + len(json.loads(ended.stdout)) == len(files)
 
 
 # --- mutations ----------------------------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ def test_an_error_on_the_way_leaves_the_old_file_and_no_litter(tmp_path, monkeyp
     def fail(*given):
         raise error
 
-    monkeypatch.setattr(weights.os, step, fail)
+    monkeypatch.setattr(placing.os, step, fail)
     with pytest.raises(type(error)):
         placing.place(path, b"new" * 1000)
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == ({"file": old} if old else {})
@@ -246,7 +246,7 @@ def test_the_file_is_on_the_disk_before_it_has_its_name_and_the_folder_after(tmp
         return act
 
     for step in truly:
-        monkeypatch.setattr(weights.os, step, told(step))
+        monkeypatch.setattr(placing.os, step, told(step))
     placing.place(path, b"new")
     assert steps == [("fsync", True, False, False), ("replace", False, False, False), ("fsync", False, True, True)]
 
@@ -594,7 +594,7 @@ def test_a_picture_that_the_user_opened_from_a_damaged_file_is_refused(tmp_path)
 
 def test_a_picture_of_floating_point_numbers_is_refused():
     with pytest.raises(PictureError, match="floating-point"):
-        made().predict(Image.new("F", (10, 10)))
+        made().predict(Image.new("F", (10, 10), 2.0))
 
 
 def test_classes_that_disagree_are_refused_with_both_lists():

@@ -20,8 +20,9 @@ from hubel import model as models
 from hubel.build import build
 from hubel.errors import PictureError
 from hubel.pictures import decoding
-from hubel.pictures.decoding import LARGEST, LONGEST, described, opened
+from hubel.pictures.decoding import described, opened
 from hubel.pictures.flattening import conversions
+from hubel.pictures.limits import LARGEST, LONGEST
 from hubel.pictures.loader import decoded
 from hubel.pictures.pixels import KERNELS, Pixels
 from hubel.pictures.sources import open_source
@@ -274,9 +275,10 @@ def test_headers_say_what_files_are_without_decoding_them(monkeypatch):
     monkeypatch.setattr(decoding, "_upright", None)
     broken = png(2, 3, 8, 2, [b"no pixels"])
     header = described(broken)
-    assert (header.format, header.mode, header.width, header.height, header.channels, header.frames) == ("PNG", "RGB", 2, 3, 3, 1)
-    assert described(gif(1, 1, [(1, 2, 3)], [0], [0], [0])).frames == 3
-    assert described(tiff(*[page(1, 1, [8], 1, b"\0")] * 4)).frames == 4
+    assert (header.format, header.mode, header.width, header.height, header.channels, header.several) == ("PNG", "RGB", 2, 3, 3, False)
+    assert described(gif(1, 1, [(1, 2, 3)], [0], [0], [0])).several
+    assert described(tiff(*[page(1, 1, [8], 1, b"\0")] * 4)).several
+    assert not described(tiff(page(1, 1, [8], 1, b"\0"))).several
     assert described(jpeg([[(1, 2, 3, 4)]], adobe(0))).channels == 4
     exif = segment(0xE1, b"Exif\0\0" + turned(5))
     assert (described(jpeg([[(1,), (2,)]], exif)).width, described(jpeg([[(1,), (2,)]], exif)).height) == (8, 16)
@@ -289,7 +291,7 @@ def test_the_first_of_several_pictures_is_taken_in_every_format_that_has_several
         frames[0].save(file, kind, save_all=True, append_images=frames[1:], **options)
         picture = opened(file.getvalue())
         assert np.abs(Pixels(3, 8, 8).array(picture).astype(int) - (200, 0, 0)).max() <= 2, kind
-        assert described(file.getvalue()).frames == described(picture).frames == 3
+        assert described(file.getvalue()).several and described(picture).several
         assert conversions(picture, "RGB") == ("first of several frames",)
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -141,10 +140,9 @@ from hubel.pictures.pool import Pool
 import jobs
 
 pool = Pool(jobs.obey, 2)
-results = pool.results(iter([1, 2, "sleep", "sleep"]))
-print(next(results), next(results), flush=True)
+print(*pool.results([1, 2]), flush=True)
 print(*(worker.process.pid for worker in pool.workers), flush=True)
-next(results)
+next(pool.results(["sleep"]))
 """
 
 
@@ -152,7 +150,7 @@ next(results)
 def test_no_process_outlives_the_one_that_it_worked_for(tmp_path, how):
     """Also without `if __name__ == "__main__"` in the script that made the pool; those at work end when their work or patience does."""
     script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT.replace('"sleep", "sleep"', '"sleep"')))
+    script.write_text(SCRIPT)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout.readline().split() == ["1", "2"]

@@ -213,3 +213,19 @@ def test_what_was_chosen_before_the_first_checkpoint_stays_chosen(tmp_path, monk
     going.close()
     monkeypatch.setattr(run.probe, "settled", lambda *_: pytest.fail("it was measured again"))
     assert next(train(tmp_path, recipe=left)).recipe == chosen
+
+
+def test_a_run_that_began_before_profiles_and_scales_were_heeded_ends_as_it_began(tmp_path):
+    pictures = folder(tmp_path / "pictures")
+    going = train(tmp_path / "run", data=pictures)
+    for record in going:
+        if isinstance(record, Epoch):
+            going.close()
+    path = tmp_path / "run" / "recipe.json"
+    said = json.loads(path.read_text())
+    for name in ("reduced", "colour_managed"):
+        assert said["pixels"].pop(name) is True
+    path.write_text(json.dumps(said))
+    *_, finished = train(tmp_path / "run", data=pictures)
+    assert isinstance(finished, Finished)
+    assert (finished.model.pixels.reduced, finished.model.pixels.colour_managed) == (False, False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, overload
 
-from hubel.machine import settle_waiting
+from hubel.machine import settle_memory, settle_waiting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 settle_waiting()
+settle_memory()
 
 ROOMS = {
     "HubelError": ("errors", "HubelError"),

@@ -6,6 +6,7 @@ So order and augmentation do not depend on batch size, workers, processes, or wh
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # decoding processes draw too, and have no torch: it would cost each of them seconds and 270 MB
@@ -50,6 +51,7 @@ class Purpose(IntEnum):
     SHARDS = 26
 
 
+@lru_cache(maxsize=4096)
 def key(*counts: int) -> int:
     """One 64-bit number from several: equal counts give equal keys, any difference an unrelated one."""
     state = 0

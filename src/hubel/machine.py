@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import sys
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of glibc's malloc.h."""
+
+KEPT = 2**29
 
 
 def settle_waiting() -> None:
@@ -15,6 +22,20 @@ def settle_waiting() -> None:
     """
     if "torch" not in sys.modules and not os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}:
         os.environ.update(OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="3000")
+
+
+def settle_memory() -> None:
+    """Let the C library keep freed memory for the next tensor, unless the user has chosen.
+
+    glibc gives each block of more than 32 MB back to the system at once, which then clears every page of the next one: normalising
+    64 photographs was seen to take four times as long, a step of ResNet-20 a fifth longer. What is kept is at most KEPT bytes.
+    """
+    if sys.platform != "linux" or any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
+        return
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no such call
+        library = ctypes.CDLL(None)
+        for what in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            library.mallopt(what, KEPT)
 
 
 def free_memory() -> int:

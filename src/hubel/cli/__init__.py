@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import hubel
 from hubel.cli import augmenting, data, designing, predicting, sizing, training
 from hubel.cli.writing import plain
-from hubel.errors import HubelError
+from hubel.errors import HubelError, LayerError, NotationError, ReadError, ShapeError
+
+UNHEARD = logging.NullHandler()
+POINTING = (LayerError, NotationError, ReadError, ShapeError)
+"""Errors of several lines, which point at a place in a text. In others a line break belongs to a name."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,13 +41,16 @@ def main(words: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # what a terminal has no character for becomes a question mark
+    warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is said by us, and nothing else is a user's business
+    logging.getLogger("PIL").addHandler(UNHEARD)
     given = parser().parse_args(words)
     try:
         status: int = given.run(given)
         sys.stdout.flush()
         return status
     except HubelError as error:
-        print("\n".join(map(plain, f"hubel: {error}".split("\n"))), file=sys.stderr)  # some errors point at a place in a text
+        lines = str(error).split("\n") if isinstance(error, POINTING) else [str(error)]
+        print("hubel:", "\n".join(map(plain, lines)), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("hubel: interrupted", file=sys.stderr)

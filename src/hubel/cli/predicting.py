@@ -33,14 +33,19 @@ def declare(verbs: Any) -> None:
 
 def run_predict(given: argparse.Namespace) -> int:
     from hubel.model import load
+    from hubel.pictures.apart import opened_apart
 
     if given.top < 1 or (given.sample is not None and given.sample < 1):
         raise HubelError("--top and --sample take whole numbers from 1 on.")
     model = load(given.model)
     rows, failed = [], 0
-    for name, picture, truth in _sampled(_gathered(given.pictures), given.sample, given.seed):
+    asked = _sampled(_gathered(given.pictures), given.sample, given.seed)
+    opened = opened_apart([picture for _, picture, _ in asked if isinstance(picture, Path)], model.pixels)
+    for name, picture, truth in asked:
         try:
-            image = model.pixels.opened(picture) if isinstance(picture, Path) else picture
+            image = next(opened) if isinstance(picture, Path) else picture
+            if isinstance(image, PictureError):
+                raise image
             ranked = model.predict(image).ranked[: given.top]
         except PictureError as error:
             print(plain(f"hubel: {name}: {error}"), file=sys.stderr)
@@ -95,7 +100,9 @@ def _sampled(pictures: list[Any], count: int | None, seed: int) -> list[Any]:
 
 def drawn(picture: Image.Image, widest: int = 40) -> str:
     """The picture in shades of grey, two characters a pixel."""
-    grey = picture.convert("L")
+    from hubel.pictures.flattening import flattened
+
+    grey = flattened(picture, "L", 0)
     if grey.width > widest:
         grey = grey.resize((widest, max(1, grey.height * widest // grey.width)))
     values = list(grey.tobytes())

@@ -33,18 +33,29 @@ class Batch:
     indices: Tensor
     """By these their random changes are counted."""
     labels: Tensor
+    own: bool = False
+    """Whether the store is this batch and nothing else, in order, so that it may be changed in place."""
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def pictures(self) -> Tensor:
-        """The pictures themselves: uint8 (B, H, W, C)."""
-        return chosen(self.pixels, self.rows)
+        """The pictures themselves: uint8 (B, H, W, C), a copy unless they are the batch's own."""
+        return self.pixels if self.own else chosen(self.pixels, self.rows)
 
     def parts(self, count: int) -> list[Batch]:
         """The batch in so many parts, one after another."""
-        split = (values.tensor_split(count) for values in (self.rows, self.indices, self.labels))
-        return [Batch(self.pixels, *values) for values in zip(*split)]
+        parts = []
+        for part in torch.arange(len(self), device=self.rows.device).tensor_split(count):
+            if self.own:
+                store, rows = (
+                    self.pixels[part[0] : part[-1] + 1] if len(part) else self.pixels[:0],
+                    torch.arange(len(part), device=part.device),
+                )
+            else:
+                store, rows = self.pixels, self.rows[part]
+            parts.append(Batch(store, rows, self.indices[part], self.labels[part], self.own))
+        return parts
 
 
 def chosen(pictures: Tensor, rows: Tensor) -> Tensor:

@@ -18,6 +18,12 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels of the upright picture."""
 
 
+def on_pixels(box: Box) -> tuple[int, int, int, int]:
+    """The whole pixels that a box comes to, one at least."""
+    left, top, right, bottom = map(round, box)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
 @dataclass(frozen=True)
 class Cut:
     """A part of a picture that is resized to the network's input: of random area and shape, or of random scale and place."""

@@ -6,24 +6,16 @@ import io
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from hubel.errors import PictureError
+from hubel.pictures.limits import LARGEST, refuse_excessive, tag
+from hubel.pictures.places import Place
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """The formats that are decoded; anything else is refused by name."""
-
-LARGEST = 89_000_000
-"""Pixels of one picture, just below where Pillow warns. Read from the header: a larger one is refused before it is decoded."""
-
-LONGEST = 65_500
-"""Pixels of one side, as libjpeg has it. Read from the header too."""
-
-SCANS = 500
-"""Passes over all pixels that a progressive JPEG may ask for. Writers make about ten; thousands take minutes to decode."""
 
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
@@ -51,7 +43,8 @@ class Header:
     width: int
     height: int
     """Of the upright picture."""
-    frames: int = 1
+    several: bool = False
+    """Whether more pictures follow this one in the file."""
     orientation: int | None = 1
     """As EXIF counts, 1 to 8; None where the EXIF is broken. A PNG may say it after its pixels, which is not seen here."""
     bits: int = 8
@@ -79,7 +72,7 @@ def opened(source: str | Path | bytes, wanted: tuple[int, int] | None = None) ->
     still at least twice as large on both sides: faster by far, and close to what resizing makes of the whole. A last row
     or column that is not full then counts as one, so the far edges lie off by less than half a pixel of what is wanted.
     """
-    picture = _recognised(source if isinstance(source, bytes) else _bytes(Path(source)))
+    picture = _recognised(source if isinstance(source, bytes) else Place(str(source)).read())
     header = described(picture)
     if wanted is not None and picture.format in ("JPEG", "MPO"):
         across, down = wanted if (header.orientation or 1) < 5 else wanted[::-1]  # as it is stored
@@ -99,7 +92,7 @@ def described(source: bytes | Image.Image) -> Header:
     if isinstance(said, Header) and said.mode == picture.mode:
         return said
     orientation, (width, height) = _orientation(picture), picture.size
-    if (orientation or 1) >= 5 and _tag(picture, WIDTH) in (None, width):  # Pillow gives the size of a TIFF as upright, of late
+    if (orientation or 1) >= 5 and tag(picture, WIDTH) in (None, width):  # Pillow gives the size of a TIFF as upright, of late
         width, height = height, width
     return Header(
         picture.format or "",
@@ -108,12 +101,12 @@ def described(source: bytes | Image.Image) -> Header:
         height,
         orientation=orientation,
         bits=_bits(picture),
-        signed=_tag(picture, SAMPLE_FORMAT) == 2,
-        inverted=_tag(picture, PHOTOMETRIC) == 0 and picture.mode[0] in "IF",
+        signed=tag(picture, SAMPLE_FORMAT) == 2,
+        inverted=tag(picture, PHOTOMETRIC) == 0 and picture.mode[0] in "IF",
         stated=_stated(picture),
         transparent=picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info,
         profile=picture.info.get("icc_profile") or None,
-        frames=_frames(picture),  # the last: counting goes through the file
+        several=_several(picture),  # the last: looking for more goes on through the file
     )
 
 
@@ -128,13 +121,8 @@ def _recognised(data: bytes) -> Image.Image:
     except Image.DecompressionBombError:
         raise PictureError(f"it has too many pixels; at most {LARGEST:,} are decoded") from None
     except Exception as error:  # Pillow's parsers raise whatever the damage leads them to
-        raise _damaged(error) from None
-    if picture.width * picture.height > LARGEST:
-        raise PictureError(f"it has {picture.width} x {picture.height} pixels; at most {LARGEST:,} are decoded")
-    if max(picture.size) > LONGEST:
-        raise PictureError(f"it has {picture.width} x {picture.height} pixels; sides of at most {LONGEST:,} are decoded")
-    if picture.info.get("progressive") and (scans := data.count(b"\xff\xda")) > SCANS:  # within a scan 255 stands for itself before 0 alone
-        raise PictureError(f"it has {scans:,} scans; at most {SCANS} are decoded")
+        raise damaged(error) from None
+    refuse_excessive(picture, data)
     return picture
 
 
@@ -147,7 +135,7 @@ def _upright(picture: Image.Image, header: Header, copied: bool = False) -> Imag
         turn = TURNS.get(_orientation(picture) or 1)
         turned = picture if turn is None else picture.transpose(turn)
     except Exception as error:  # Pillow's decoders raise whatever the damage leads them to
-        raise _damaged(error) from None
+        raise damaged(error) from None
     if turn is not None:
         turned.info = {name: value for name, value in turned.info.items() if name not in TURNING}
     turned.info[HEADER] = header
@@ -180,36 +168,25 @@ def _bits(picture: Image.Image) -> int:
 
 
 def _stated(picture: Image.Image) -> tuple[float, float] | None:
-    lowest, highest = _tag(picture, LOWEST), _tag(picture, HIGHEST)
+    lowest, highest = tag(picture, LOWEST), tag(picture, HIGHEST)
     return None if lowest is None or highest is None else (lowest, highest)
 
 
-def _tag(picture: Image.Image, tag: int) -> float | None:
-    """The first number that a tag of a TIFF gives; None where there is none."""
+def _several(picture: Image.Image) -> bool:
+    """Whether there is a second picture in the file. How many there are is not asked: Pillow goes from each of a TIFF through all before it."""
     try:
-        said = getattr(picture, "tag_v2", {}).get(tag)
-        said = said[0] if isinstance(said, tuple) else said
-        return float(said) if isinstance(said, Real) else None
-    except Exception:  # whatever the damage leads Pillow to
-        return None
-
-
-def _frames(picture: Image.Image) -> int:
-    """How many pictures the file holds; 1 where those behind the first cannot be counted."""
-    try:
-        return int(getattr(picture, "n_frames", 1))
+        return bool(getattr(picture, "is_animated", False))
     except Exception:  # whatever the damage leads Pillow to
         with suppress(Exception):
             picture.seek(0)
-        return 1
+        return False
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise PictureError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from None
+def damaged(error: Exception) -> PictureError:
+    """What is said of a file over which Pillow raised that."""
+    return PictureError(f"it is damaged: {str(error) or type(error).__name__}")
 
 
-def _damaged(error: Exception) -> PictureError:
-    return PictureError(f"it is damaged: {error or type(error).__name__}")
+def reason(error: Exception) -> str:
+    """Why a picture is refused, whatever was raised over it: one file must not end the reading of all others."""
+    return str(error) if isinstance(error, PictureError) else f"it cannot be decoded: {type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.ImageCms import ImageCmsTransform
 
 from hubel.errors import PictureError
-from hubel.pictures.decoding import Header, described
+from hubel.pictures.decoding import Header, damaged, described
 from hubel.pictures.profiles import Profile, from_lab, profile, through
 
 GREYS = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
@@ -22,8 +22,17 @@ def flattened(picture: Image.Image, mode: str, background: int, colour_managed: 
     16-bit colour and of grey with alpha it gives the upper 8 bits of a PNG or TIFF, and rounds a PPM. Colours become
     those of sRGB: LAB, and where `colour_managed` whatever an embedded ICC profile states; without one CMYK is taken as
     the plain complement of RGB, its JPEGs as inverted, as Adobe writes them. A PNG's gAMA and cHRM are not read.
-    Raises PictureError where the range of the numbers is not known.
+    Raises PictureError where the range of the numbers is not known, and where the picture is damaged.
     """
+    try:
+        return _flattened(picture, mode, background, colour_managed)
+    except PictureError:
+        raise
+    except Exception as error:  # a damaged palette is found only here; Pillow raises whatever it leads it to
+        raise damaged(error) from None
+
+
+def _flattened(picture: Image.Image, mode: str, background: int, colour_managed: bool) -> Image.Image:
     header = described(picture)
     fitting = _fitting(header) if colour_managed else None
     transform = fitting.transform if fitting else None
@@ -55,7 +64,7 @@ def conversions(picture: Image.Image | Header, mode: str, colour_managed: bool =
     fitting = _fitting(header)
     changing = fitting is not None and fitting.transform is not None
     found = {
-        "first of several frames": header.frames > 1,
+        "first of several frames": header.several,
         "broken EXIF ignored": header.orientation is None,
         "floating point to 8 bits": header.mode == "F",
         f"{header.bits} bits to 8": header.bits > 8 and header.mode != "F",

@@ -94,7 +94,7 @@ def _usable(path: Path, split: Split) -> Index | None:
     """The index of a file that is whole, and whose pictures are as they were; None of any other."""
     try:
         index = read_index(path)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     for i, place in enumerate(split.places or ()):
         stamp = place.stamp() or (-1, -1)

@@ -12,6 +12,7 @@ import torch
 
 from hubel.errors import PictureError
 from hubel.machine import free_memory
+from hubel.pictures.apart import FEW
 from hubel.pictures.batches import Feed, Refused
 from hubel.pictures.held import Pictures
 from hubel.pictures.pixels import Bytes, Pixels
@@ -25,9 +26,6 @@ AHEAD = 128
 
 CHUNK = 64
 """Pictures of an array that a thread brings to size before it reports."""
-
-FEW = 64
-"""Pictures that a process is started for."""
 
 Telling = Callable[[int, int], None] | None
 """Hears (done, of how many)."""

@@ -15,17 +15,20 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional
 
 from hubel.errors import PictureError
 from hubel.pictures.batches import Batch, Refused
-from hubel.pictures.cutting import Cut
+from hubel.pictures.cutting import Cut, on_pixels
 from hubel.pictures.keeping import Index
-from hubel.pictures.pixels import KERNELS, Bytes, Pixels
+from hubel.pictures.pixels import Bytes, Pixels
+from hubel.pictures.resizing import resized
 from hubel.pictures.sets import Split
 
 AHEAD = 2
 """Batches that are made ready beyond the one in use."""
+
+READ = 2**26
+"""Bytes of the file that count as this process's memory, at most."""
 
 
 class Mapped:
@@ -39,6 +42,8 @@ class Mapped:
         with path.open("rb") as file:
             self.file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         self.bytes = np.frombuffer(self.file, np.uint8)
+        self.longest, self.read = int((index.heights * index.widths).max(initial=0)) * pixels.channels, 0
+        """Bytes of the largest picture, and how many were read since they were last given back."""
         self.checked = np.zeros(len(split.labels), bool)
         """Pictures whose pixels were found to be what was written."""
         self.places = torch.from_numpy((index.heights > 0).nonzero()[0])
@@ -133,25 +138,17 @@ class Mapped:
             return self.pixels.array(Image.fromarray(picture[..., 0] if channels == 1 else picture))
         high, wide = self.index.sizes[i].tolist()
         box = self.cut.box(wide, high, (self.pixels.height, self.pixels.width), number, self.seed, epoch)
-        left, top, right, bottom = (round(edge * now / was) for edge, now, was in zip(box, (width, height) * 2, (wide, high) * 2))
-        return _resized(picture[top : max(bottom, top + 1), left : max(right, left + 1)], self.pixels)
+        x, y = width / wide, height / high
+        left, top, right, bottom = on_pixels((box[0] * x, box[1] * y, box[2] * x, box[3] * y))
+        return resized(picture[top:bottom, left:right], self.pixels)
 
     def _batch(self, chosen: Tensor, store: Bytes, parts: list[Future[None]]) -> Batch:
         for part in parts:
             part.result()
-        self.file.madvise(mmap.MADV_DONTNEED)  # what was read stays with the system, no longer with this process
+        self.read += len(chosen) * self.longest
+        if self.read > READ:
+            self.file.madvise(mmap.MADV_DONTNEED)  # what was read stays with the system, no longer with this process
+            self.read = 0
         there = chosen.to(self.device)
         pixels = torch.from_numpy(store[: len(chosen)]).to(self.device)
-        return Batch(pixels, torch.arange(len(chosen), device=self.device), there, self.labels.index_select(0, there))
-
-
-def _resized(part: Bytes, pixels: Pixels) -> Bytes:
-    """A part of a picture at the policy's size. torch does it on bytes, several times as fast as Pillow, if they lie one after another."""
-    if pixels.kernel not in ("bilinear", "bicubic"):
-        image = Image.fromarray(part[..., 0] if pixels.channels == 1 else part).resize(
-            (pixels.width, pixels.height), KERNELS[pixels.kernel]
-        )
-        return np.asarray(image).reshape(pixels.height, pixels.width, pixels.channels)
-    planes = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None]
-    found = functional.interpolate(planes, (pixels.height, pixels.width), mode=pixels.kernel, antialias=True)
-    return found[0].permute(1, 2, 0).numpy()
+        return Batch(pixels, torch.arange(len(chosen), device=self.device), there, self.labels.index_select(0, there), own=True)

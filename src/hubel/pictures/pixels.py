@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from hubel.errors import PictureError
 from hubel.pictures import decoding
 from hubel.pictures.flattening import conversions, flattened
+from hubel.pictures.limits import LARGEST
 
 if TYPE_CHECKING:
     import torch
@@ -116,7 +117,7 @@ class Pixels:
         shorter, longer = sorted(picture.size)
         sides = self.resized, int(self.resized * longer / shorter)
         width, height = sides if picture.width <= picture.height else sides[::-1]
-        if width * height > decoding.LARGEST:
+        if width * height > LARGEST:
             raise PictureError(f"it is {picture.width} x {picture.height}, and would have to be resized to {width} x {height}")
         left, top = round((width - self.width) / 2), round((height - self.height) / 2)
         return picture.resize((width, height), KERNELS[self.kernel]).crop((left, top, left + self.width, top + self.height))
@@ -135,6 +136,15 @@ class Pixels:
         canvas.paste(picture, ((self.width - picture.width) // 2, (self.height - picture.height) // 2))
         return canvas
 
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """What a value of 0 to 255 of each channel is multiplied by; `offset` is then added."""
+        return tuple(1 / (255 * deviation) for deviation in self.deviation)
+
+    @property
+    def offset(self) -> tuple[float, ...]:
+        return tuple(-mean / deviation for mean, deviation in zip(self.mean, self.deviation))
+
     def tensor(self, batch: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """uint8 or float32 (N, H, W, C) of 0 to 255 to the (N, C, H, W) that a network reads, channels last in memory.
 
@@ -144,8 +154,7 @@ class Pixels:
         import torch  # here, so that a process which only decodes need not load it
 
         dtype = dtype or torch.float32
-        scale = tuple(1 / (255 * deviation) for deviation in self.deviation)
-        offset = tuple(-mean / deviation for mean, deviation in zip(self.mean, self.deviation))
+        scale, offset = self.scale, self.offset
         if batch.requires_grad or not batch.is_contiguous():
             factors, terms = _along(scale, offset, 1, batch.device)
             return (batch * factors).add_(terms).to(dtype).permute(0, 3, 1, 2)

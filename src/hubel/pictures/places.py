@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 from hubel.errors import PictureError
+
+LONGEST_FILE = 750_000_000
+"""Bytes of a picture's file: room for as many pixels as are decoded, of four samples of 16 bits, not packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +30,9 @@ class Place:
         """The bytes. Raises PictureError with the reason, without the path."""
         try:
             if self.length is None:
-                return Path(self.path).read_bytes()
-            data = self._part(self.length)
+                with _opened(self.path) as file:
+                    return file.read(_refuse_long(os.fstat(file.fileno()).st_size))
+            data = self._part(_refuse_long(self.length))
         except (OSError, ValueError) as error:
             raise PictureError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from None
         if len(data) < self.length:
@@ -50,9 +57,25 @@ class Place:
             from hubel.pictures.shards import kept  # only where it is needed: other processes read places too
 
             return kept.read(self.path, self.version, self.start, length)
-        with open(self.path, "rb") as file:
+        with _opened(self.path) as file:
             found = os.fstat(file.fileno())
             if self.version not in ("", f"{found.st_size}-{found.st_mtime_ns}"):
                 raise PictureError("its file has changed since the set was opened")
             file.seek(self.start)
             return file.read(length)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """A file to be read. Raises PictureError where the path leads to something else: a pipe would be waited for, a device has no end."""
+    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise PictureError("it is no file of its own (but a pipe, a device or the like)")
+        yield file
+
+
+def _refuse_long(size: int) -> int:
+    """That number of bytes. Raises PictureError where it is too large."""
+    if size > LONGEST_FILE:
+        raise PictureError(f"it has {size:,} bytes; at most {LONGEST_FILE:,} are read")
+    return size

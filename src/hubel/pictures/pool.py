@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -35,8 +35,11 @@ BEGINNING = 120.0
 STARTS = 3
 """How often a process that ends before it is ready is started again."""
 
-DEPTH = 4
-"""Jobs that lie ready in a process, so that it need not wait for the next."""
+TOGETHER = 8
+"""Tasks that are told to a process at once: telling costs as much as a small task."""
+
+DEPTH = 2
+"""Such groups that lie ready in a process, so that it need not wait for the next."""
 
 SLICE = 0.5
 """Seconds of patience that are counted at a time: whoever was halted for an hour has waited for one slice."""
@@ -76,7 +79,7 @@ class Pool(Generic[Task, Result]):
         for worker in self.workers:
             worker.end()
 
-    def results(self, tasks: Iterable[Task], ahead: int = 64) -> Iterator[Result | Died]:
+    def results(self, tasks: Iterable[Task], ahead: int = 64) -> Generator[Result | Died, None, None]:
         """What came of each task, in their order. At most `ahead` tasks are begun beyond the one whose result was last taken.
 
         An error that the work raises is raised here.
@@ -104,28 +107,28 @@ class _Going(Generic[Task, Result]):
         self.done: dict[int, Result | Died | BaseException] = {}
         self.ended = False
 
-    def next(self, wait: bool) -> tuple[int, Task] | None:
-        """The next task and its number; None where there is none, or none yet and one would have to `wait`."""
+    def next(self, wait: bool) -> list[tuple[int, Task]]:
+        """The next tasks and their numbers; none where there are none, or none yet and one would have to `wait`."""
+        group: list[tuple[int, Task]] = []
         with self.changed:
             while wait and not self.ended and self.begun - self.given >= self.ahead:
                 self.changed.wait()
-            if self.ended or self.begun - self.given >= self.ahead:
-                return None
-            try:
-                task = next(self.tasks)
-            except BaseException as error:
-                self.ended = True
-                if not isinstance(error, StopIteration):
+            while not self.ended and len(group) < TOGETHER and self.begun - self.given < self.ahead:
+                try:
+                    group.append((self.begun, next(self.tasks)))
+                except BaseException as error:
+                    self.ended = True
+                    if isinstance(error, StopIteration):
+                        break
                     self.done[self.begun] = error
-                    self.begun += 1
+                self.begun += 1
+            if self.ended:
                 self.changed.notify_all()
-                return None
-            self.begun += 1
-            return self.begun - 1, task
+        return group
 
-    def put(self, number: int, result: Result | Died | BaseException) -> None:
+    def put(self, results: Iterable[tuple[int, Result | Died | BaseException]]) -> None:
         with self.changed:
-            self.done[number] = result
+            self.done.update(results)
             self.changed.notify_all()
 
     def taken(self) -> Iterator[Result | Died]:
@@ -160,7 +163,7 @@ class _Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", START, str(theirs.fileno()), *sys.path],
+                [sys.executable, "-W", "ignore", "-c", START, str(theirs.fileno()), *sys.path],
                 pass_fds=(theirs.fileno(), *self.pool.shared),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -174,40 +177,46 @@ class _Worker:
             self.connection.send_bytes(self.pool.beginning)
 
     def keep_busy(self, going: _Going[Any, Any]) -> None:
-        """Do tasks until there are none. One over which the process died is tried once more: something else may have killed it."""
-        waiting: deque[tuple[int, Any]] = deque()
+        """Do tasks until there are none.
+
+        A group over which the process died is done again one by one, and a task alone once more: something else may have killed it.
+        """
+        waiting: deque[list[tuple[int, Any]]] = deque()
         failed, starts = -1, 0
         while True:
-            while len(waiting) < DEPTH and (got := going.next(wait=not waiting)):
-                waiting.append(got)
-                self._send(got[1])
+            while len(waiting) < DEPTH and (group := going.next(wait=not waiting)):
+                waiting.append(group)
+                self._send(group)
             if not waiting:
                 return
-            number = waiting[0][0]
+            group = waiting[0]
             try:
-                result = self._received()
+                results = self._received()
             except (EOFError, OSError) as error:
-                result = self._ended(error)
-                if isinstance(result, Died):
-                    again, failed, starts = number != failed and not isinstance(error, TimeoutError), number, 0
-                else:
+                why, number = self._ended(error), group[0][0]
+                if not isinstance(why, Died):
                     again, starts = starts < STARTS, starts + 1
-                if not again:
-                    waiting.popleft()
-                    going.put(number, result)
+                else:
+                    again, starts = len(group) > 1 or (number != failed and not isinstance(error, TimeoutError)), 0
+                    failed = number if len(group) == 1 else -1
+                waiting.popleft()
+                if again:
+                    waiting.extendleft([one] for one in reversed(group))
+                else:
+                    going.put((number, why) for number, _ in group)
                 self._begin()
-                for _, task in waiting:
-                    self._send(task)
+                for some in waiting:
+                    self._send(some)
                 continue
             waiting.popleft()
-            going.put(number, result)
+            going.put(zip((number for number, _ in group), results))
 
-    def _send(self, task: Any) -> None:
+    def _send(self, group: list[tuple[int, Any]]) -> None:
         with suppress(OSError):  # if it has died, the next thing to be received says so
-            self.connection.send(task)
+            self.connection.send([task for _, task in group])
 
     def _received(self) -> Any:
-        """The next result. Raises EOFError where the process died, and TimeoutError where it takes too long."""
+        """The results of the next group. Raises EOFError where the process died, and TimeoutError where it takes too long."""
         if not self.ready:
             self._wait(BEGINNING)
             self.ready = self.connection.recv()
@@ -243,9 +252,9 @@ def _serve(handle: int) -> None:
     connection.send(True)
     while True:
         try:
-            task = connection.recv()
+            tasks = connection.recv()
             signal.setitimer(signal.ITIMER_REAL, 2 * patience)  # ends this process, should nobody be left to do so
-            connection.send(_done(work, task))
+            connection.send([_done(work, task) for task in tasks])
             signal.setitimer(signal.ITIMER_REAL, 0)
         except (EOFError, OSError):
             return

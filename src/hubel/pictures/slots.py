@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from hubel.errors import PictureError
-from hubel.pictures.cutting import Box, Cut
-from hubel.pictures.decoding import described, opened
+from hubel.pictures.cutting import Cut, on_pixels
+from hubel.pictures.decoding import described, opened, reason
 from hubel.pictures.pixels import KERNELS, Bytes, Pixels
 from hubel.pictures.places import Place
 
@@ -74,11 +73,12 @@ class Done(NamedTuple):
     lost: tuple[str, ...] = ()
     size: tuple[int, int] = (0, 0)
     """Height and width of the upright picture in the file."""
+    slot: int = 0
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """Decodes a picture into a slot, as uint8 (height, width, channels)."""
+    """Decodes a picture into a slot, as uint8 (height, width, channels): as the policy has it, or the part that `cut` draws, not yet resized."""
 
     pixels: Pixels
     slots: Slots
@@ -93,34 +93,40 @@ class Decoder:
             now = task.place.stamp() if task.stamp else None
             if now != task.stamp:
                 return Done("it is no longer there" if now is None else "it has changed since training began")
-            picture, box = self._opened(task)
-            array = whole(picture, self.pixels, self.shorter) if self.shorter else self.pixels.array(picture, box)
-        except PictureError as error:
-            return Done(str(error))
+            picture = self._opened(task)
+            if self.shorter:
+                array = whole(picture, self.pixels, self.shorter)
+            elif self.cut is None or task.epoch is None:
+                array = self.pixels.array(picture)
+            else:
+                array = self._part(picture, task)
+        except Exception as error:
+            return Done(reason(error))
         height, width, _ = array.shape
         self.slots.all()[task.slot, : array.size] = array.reshape(-1)
         header = described(picture)
-        return Done(None, height, width, self.pixels.lost(picture), (header.height, header.width))
+        return Done(None, height, width, self.pixels.lost(picture), (header.height, header.width), task.slot)
 
-    def _opened(self, task: Task) -> tuple[Image.Image, Box | None]:
-        """The picture, decoded at as small a scale as what is wanted of it allows, and the part of it that was drawn."""
+    def _opened(self, task: Task) -> Image.Image:
+        """The picture or the part of it that was drawn, decoded at as small a scale as what is wanted of it allows."""
         data, pixels = task.place.read(), self.pixels
         if self.shorter:
-            return opened(data, (self.shorter, self.shorter)), None
+            return opened(data, (self.shorter, self.shorter))
         if self.cut is None or task.epoch is None:
-            return pixels.opened(data), None
+            return pixels.opened(data)
         header = described(data)
-        left, top, right, bottom = self.cut.box(
-            header.width, header.height, (pixels.height, pixels.width), task.number, self.seed, task.epoch
-        )
+        left, top, right, bottom = self.cut.box(header.width, header.height, pixels.shape[1:], task.number, self.seed, task.epoch)
         across, down = pixels.width * header.width / (right - left), pixels.height * header.height / (bottom - top)
         picture = opened(data, (math.ceil(across), math.ceil(down)))
         x, y = picture.width / header.width, picture.height / header.height
-        box = (left * x, top * y, right * x, bottom * y)
-        if all(edge == int(edge) for edge in box):  # cut out before it is made plain and resized: less to do, and what others do
-            picture = picture.crop(box)
-            box = (0, 0, *picture.size)
-        return picture, box
+        return picture.crop(on_pixels((left * x, top * y, right * x, bottom * y)))
+
+    def _part(self, picture: Image.Image, task: Task) -> Bytes:
+        """A part as it is, to be resized by whoever takes it; one that is too large for a slot is resized here."""
+        plain = self.pixels.plain(picture)
+        if plain.width * plain.height * self.pixels.channels > self.slots.size:
+            return self.pixels.array(plain, (0, 0, *plain.size))
+        return np.asarray(plain, np.uint8).reshape(plain.height, plain.width, self.pixels.channels)
 
 
 def whole(picture: Image.Image, pixels: Pixels, shorter: int) -> Bytes:

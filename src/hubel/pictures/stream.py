@@ -7,7 +7,8 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, cycle
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, cycle, islice
 
 import numpy as np
 import torch
@@ -15,16 +16,21 @@ from torch import Tensor
 
 from hubel.errors import PictureError
 from hubel.pictures.batches import Batch, Refused
-from hubel.pictures.batches import chosen as chosen_from
 from hubel.pictures.cutting import Cut
-from hubel.pictures.pixels import Pixels
+from hubel.pictures.pixels import Bytes, Pixels
 from hubel.pictures.places import Place
 from hubel.pictures.pool import Died, Pool
+from hubel.pictures.resizing import resized
 from hubel.pictures.sets import Split
 from hubel.pictures.slots import Decoder, Done, Slots, Stamp, Task
 
-BUFFERS = 4
-"""Batches in memory: the one in use, and those that are being filled."""
+AHEAD = 128
+"""Pictures that are decoded beyond the one that is being put into its batch."""
+
+SLOTS = AHEAD + 1
+
+LARGER = 2
+"""How much larger than the input on either side a part may be that comes as it is, to be resized faster here."""
 
 
 class Stream:
@@ -84,39 +90,56 @@ class Stream:
 
     def dealt(self, numbers: Iterable[Tensor], epoch: int | None) -> Iterator[Batch]:
         """See Feed. One feed of a set is dealt at a time, whichever subset it is of."""
-        batches = iter(numbers)
-        first = next(batches, None)
-        if first is None:
-            return
-        hands = self._hands(len(first) + 1)  # an epoch's last batch may have one more
+        hands = self._hands()
         waiting: deque[Tensor] = deque()
-        results = hands.pool.results(self._tasks(chain((first,), batches), waiting, hands, epoch), hands.slots.count - hands.room)
-        begun = 0
-        for result in results:
-            chosen = waiting.popleft()
-            done = [result, *(next(results) for _ in range(len(chosen) - 1))]
-            slots = torch.arange(begun, begun + len(chosen)) % hands.slots.count
-            begun += len(chosen)
-            yield self._batch(chosen, slots, [Done(found.reason) if isinstance(found, Died) else found for found in done], hands)
+        results = hands.pool.results(self._tasks(numbers, waiting, epoch), AHEAD)
+        stores: deque[Bytes] = deque([np.empty(0, np.uint8)] * 2)
+        with ThreadPoolExecutor(1, "batch") as another:  # which makes the next batch ready while one is in use
+            try:
+                coming = another.submit(self._next, results, waiting, stores)
+                while made := coming.result():
+                    coming = another.submit(self._next, results, waiting, stores)
+                    yield self._batch(*made)
+            finally:
+                another.shutdown()
+                results.close()
 
-    def _hands(self, room: int) -> _Hands:
-        if not self.hands or self.hands[0].room < room:
-            for hands in self.hands:
-                hands.close()
-            self.hands[:] = [_Hands(self.pixels, self.cut, self.seed, room)]
+    def _hands(self) -> _Hands:
+        if not self.hands:
+            self.hands.append(_Hands(self.pixels, self.cut, self.seed))
         return self.hands[0]
 
-    def _tasks(self, batches: Iterable[Tensor], waiting: deque[Tensor], hands: _Hands, epoch: int | None) -> Iterator[Task]:
-        slots = cycle(range(hands.slots.count))
+    def _tasks(self, batches: Iterable[Tensor], waiting: deque[Tensor], epoch: int | None) -> Iterator[Task]:
+        slots = cycle(range(SLOTS))
         for chosen in batches:
-            if len(chosen) > hands.room:
-                raise ValueError(f"A batch has {len(chosen)} pictures where the first had {hands.room - 1}.")
             waiting.append(chosen)
             for number in chosen.tolist():
                 i = int(self.chosen[number])
                 yield Task(next(slots), self.places[i], self.stamps[i], number, epoch)
 
-    def _batch(self, chosen: Tensor, slots: Tensor, done: list[Done], hands: _Hands) -> Batch:
+    def _next(
+        self, results: Iterator[Done | Died], waiting: deque[Tensor], stores: deque[Bytes]
+    ) -> tuple[Tensor, Bytes, list[Done]] | None:
+        """The numbers of a batch, its pictures brought to size, and how each went; None after the last."""
+        first = next(results, None)
+        if first is None:
+            return None
+        chosen, shape = waiting.popleft(), (self.pixels.height, self.pixels.width, self.pixels.channels)
+        store = stores.popleft()
+        if len(store) < len(chosen):
+            store = np.empty((len(chosen), *shape), np.uint8)
+        stores.append(store)
+        done, row, memory = [], 0, self._hands().slots.all()
+        for found in chain((first,), islice(results, len(chosen) - 1)):
+            done.append(Done(found.reason) if isinstance(found, Died) else found)
+            if done[-1].refused is None:
+                height, width = done[-1].height, done[-1].width
+                picture = memory[done[-1].slot, : height * width * shape[2]].reshape(height, width, shape[2])
+                store[row] = picture if picture.shape == shape else resized(picture, self.pixels)
+                row += 1
+        return chosen, store[:row], done
+
+    def _batch(self, chosen: Tensor, store: Bytes, done: list[Done]) -> Batch:
         for picture, found in zip(chosen.tolist(), done):
             for what in found.lost:
                 self.lost[what] = self.lost.get(what, 0) + 1
@@ -126,22 +149,17 @@ class Stream:
                     raise PictureError(
                         f"{self.refused[-1].name}: {found.refused}. Mend or remove it, or leave --strict out to train without it."
                     )
-        good = torch.tensor([not found.refused for found in done])
-        there = chosen[good].to(self.device)
-        labels = self.labels.index_select(0, there)
-        if self.device.type == "cpu":
-            return Batch(hands.pictures, slots[good], there, labels)
-        pixels = chosen_from(hands.pictures, slots[good]).to(self.device)
-        return Batch(pixels, torch.arange(len(there), device=self.device), there, labels)
+        there = chosen[torch.tensor([not found.refused for found in done])].to(self.device)
+        pixels = torch.from_numpy(store).to(self.device)
+        return Batch(pixels, torch.arange(len(there), device=self.device), there, self.labels.index_select(0, there), own=True)
 
 
 class _Hands:
-    """Decoding processes, and the memory that they fill: BUFFERS batches of up to `room` pictures."""
+    """Decoding processes, and the memory that they fill."""
 
-    def __init__(self, pixels: Pixels, cut: Cut | None, seed: int, room: int) -> None:
-        self.room = room
-        self.slots = Slots.made(BUFFERS * room, pixels.height * pixels.width * pixels.channels)
-        self.pictures = torch.from_numpy(self.slots.all()).view(-1, pixels.height, pixels.width, pixels.channels)
+    def __init__(self, pixels: Pixels, cut: Cut | None, seed: int) -> None:
+        larger = LARGER**2 if cut else 1
+        self.slots = Slots.made(SLOTS, larger * pixels.height * pixels.width * pixels.channels)
         self.pool = Pool[Task, Done](Decoder(pixels, self.slots, cut, seed), shared=(self.slots.handle,))
         self.close = weakref.finalize(self, _end, self.pool, self.slots)
 

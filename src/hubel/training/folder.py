@@ -6,12 +6,13 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hubel.errors import RunError
+from hubel.errors import PictureError, RunError
+from hubel.pictures.pixels import Pixels
 from hubel.placing import place
 from hubel.training.recipe import Recipe
 
@@ -41,6 +42,13 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def pixels(folder: Path) -> Pixels | None:
+    """How the folder's run reads its pictures; None where there is none, or what it wrote down is damaged, which `began` says."""
+    with suppress(OSError, ValueError, TypeError, KeyError, PictureError):
+        return Pixels.from_json(json.loads((folder / RECIPE).read_text())["pixels"])
+    return None
 
 
 def began(folder: Path, said: Mapping[str, Any], asked: Recipe) -> Recipe | None:

@@ -141,7 +141,8 @@ def part_of(job: Job, epoch: int, batch: int) -> Part:
     augmentation = augmentation_of(recipe, job.pixels)
 
     def part(network: nn.Module, some: Batch) -> Tensor:
-        pictures = job.pixels.tensor(augmentation.batch(some.pixels, some.indices, recipe.seed, epoch, some.rows))
+        dtype = torch.bfloat16 if recipe.precision == "bf16" and begins_with_convolution(network) else torch.float32
+        pictures = augmentation.tensor(some, job.pixels, recipe.seed, epoch, dtype)
         labels = some.labels
         with precise(recipe.precision, labels.device):
             outputs = network(pictures)
@@ -155,6 +156,13 @@ def part_of(job: Job, epoch: int, batch: int) -> Part:
         return torch.stack([loss.detach() * len(some), right])
 
     return part
+
+
+def begins_with_convolution(network: nn.Module) -> bool:
+    """Whether the first thing that happens to pictures is a convolution, which in bf16 rounds them: they may then come rounded."""
+    while isinstance(network, nn.Sequential) and len(network):
+        network = network[0]
+    return isinstance(network, nn.Conv2d)
 
 
 def augmentation_of(recipe: Recipe, pixels: Pixels) -> Augmentation:

@@ -45,10 +45,11 @@ def train(
     it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
     expression. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
     """
-    design, material, asked = setup.prepared(net, data, recipe, input, strict, told)
+    place = None if out is None else Path(out)
+    before = folder.pixels(place) if place else None
+    design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
     network = build(design.net, design.input, asked.initialisation, asked.seed)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
-    place = None if out is None else Path(out)
     with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop:
         chosen = _chosen(place, design, material, asked, network)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()

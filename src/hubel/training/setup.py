@@ -74,15 +74,16 @@ def prepared(
     input: Shape | None = None,
     strict: bool = False,
     told: Told | None = None,
+    before: Pixels | None = None,
 ) -> tuple[Design, Material, Recipe]:
-    """Open and decode the pictures, and settle the network and its recipe for them."""
+    """Open and decode the pictures, and settle the network and its recipe for them. before: how a run that is gone on with reads them."""
     source = data if isinstance(data, Source) else open_source(data, told)
     design = designed(net, len(source.classes), input)
     settled = recipe or design.preset.recipe
     if settled.initialisation == "auto":
         settled = replace(settled, initialisation=design.initialisation)
     refuse_impossible(settled, design.input)
-    return design, _decoded(source, design, settled, strict, told), settled
+    return design, _decoded(source, design, settled, strict, told, before), settled
 
 
 def refuse_impossible(recipe: Recipe, input: Shape) -> None:
@@ -100,7 +101,7 @@ def refuse_impossible(recipe: Recipe, input: Shape) -> None:
             raise RunError(f"The recipe has {name}={strength}, which is for colour pictures; these are {shown(input)}. Leave it out.")
 
 
-def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told: Told | None) -> Material:
+def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told: Told | None, before: Pixels | None) -> Material:
     def telling(what: str) -> Callable[[int, int], None] | None:
         return None if told is None else lambda done, count: told(what, done, count)
 
@@ -109,6 +110,8 @@ def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told:
     pixels = Pixels(channels, height, width, "crop" if cut else _fit(split.read, len(split.labels), design.preset), reduced=True)
     if cut:
         pixels = replace(pixels, resized=round(SPARE * min(height, width)))
+    if before:  # runs began before pictures were decoded so, and end as they began
+        pixels = replace(pixels, reduced=before.reduced, colour_managed=before.colour_managed)
     train = feed(split, pixels, recipe.keep, cut, recipe.seed, strict, telling("decoding"))
     fingerprint, refused, lost = train.fingerprint(), tuple(train.refused), Counter(train.lost)
     missing = sorted(set(range(len(source.classes))) - set(train.labels.tolist()))

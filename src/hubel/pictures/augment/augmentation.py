@@ -10,7 +10,8 @@ from torch import Tensor
 
 from hubel.pictures.augment import colour, moving, resampling
 from hubel.pictures.augment.draws import Draws, Purpose
-from hubel.pictures.batches import chosen
+from hubel.pictures.batches import Batch, chosen
+from hubel.pictures.pixels import Pixels
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,23 @@ class Augmentation:
         draws = Draws(indices, seed, epoch)
         changed = chosen(pictures, indices if rows is None else rows)
         if self._resamples:
-            changed = self._resampled(changed, draws)
+            changed = self._resampled(changed, draws).permute(0, 2, 3, 1)
         elif self._moves:
             changed = self._moved(changed, draws)
         if self._recolours:
             changed = self._recoloured(changed, draws)
         return self._cut_out(changed, draws) if self.cutout else changed
+
+    def tensor(self, batch: Batch, pixels: Pixels, seed: int, epoch: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The pictures of a batch as the network reads them, (B, C, H, W): changed, then as the policy's `tensor` makes them."""
+        if not self._resamples or self._recolours or self.cutout:
+            return pixels.tensor(self.batch(batch.pixels, batch.indices, seed, epoch, batch.rows), dtype)
+        scale, offset = (torch.tensor(each, device=batch.pixels.device)[:, None, None] for each in (pixels.scale, pixels.offset))
+
+        def normalised(sampled: Tensor) -> Tensor:  # the same numbers with one pass over them less
+            return sampled.mul_(scale).add_(offset)
+
+        return self._resampled(batch.pictures(), Draws(batch.indices, seed, epoch), normalised, dtype)
 
     def _whole(self, draws: Draws, height: int, width: int) -> tuple[Tensor, Tensor]:
         """How many whole pixels each picture moves down, and across."""
@@ -108,8 +120,10 @@ class Augmentation:
             return moving.mirrored(chosen, *self._turned(draws))
         return moving.moved(chosen, *self._whole(draws, *chosen.shape[1:3]), *self._turned(draws), self.fill, self.fill_value)
 
-    def _resampled(self, chosen: Tensor, draws: Draws) -> Tensor:
-        """Keras's matrix, rotation * shift * shear * zoom, behind the whole moves and the flips, which are a change of sign."""
+    def _resampled(
+        self, chosen: Tensor, draws: Draws, finish: Callable[[Tensor], Tensor] = lambda sampled: sampled, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """As (B, C, H, W). Keras's matrix, rotation * shift * shear * zoom, behind the whole moves and the flips, which are a change of sign."""
         height, width = chosen.shape[1:3]
         turn = resampling.rotation(draws.within(self.rotation, Purpose.ROTATION))
         shift = torch.stack(
@@ -121,7 +135,7 @@ class Augmentation:
         offsets = resampling.product(turn, shift[:, :, None] - resampling.product(slanted, whole[:, :, None]))
         signs = [torch.ones_like(turn[:, 0, 0]) if half is None else 1 - 2.0 * half for half in self._turned(draws)]
         matrices = resampling.product(turn, slanted) * torch.stack(signs, 1)[:, None, :]
-        return resampling.resampled(chosen, matrices, offsets, self.fill, self.fill_value).permute(0, 2, 3, 1)
+        return resampling.resampled(chosen, matrices, offsets, self.fill, self.fill_value, finish, dtype)
 
     def _recoloured(self, pictures: Tensor, draws: Draws) -> Tensor:
         steps: list[tuple[Callable[[Tensor, Tensor], None], Tensor]] = [

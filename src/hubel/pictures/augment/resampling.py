@@ -43,11 +43,20 @@ def product(matrices: Tensor, others: Tensor) -> Tensor:
     return matrices[:, :, :1] * others[:, :1] + matrices[:, :, 1:] * others[:, 1:]
 
 
-def resampled(pictures: Tensor, matrices: Tensor, offsets: Tensor, fill: str, value: int) -> Tensor:
-    """uint8 (B, H, W, C) pictures as float32 (B, C, H, W), where place p of the result shows what is at matrix * p + offset.
+def resampled(
+    pictures: Tensor,
+    matrices: Tensor,
+    offsets: Tensor,
+    fill: str,
+    value: int,
+    finish: Callable[[Tensor], Tensor] = lambda sampled: sampled,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """uint8 (B, H, W, C) pictures as (B, C, H, W), where place p of the result shows what is at matrix * p + offset.
 
     Places are (row, column) in pixels from the picture's centre; matrices (B, 2, 2) and offsets (B, 2, 1) are float64. The picture
-    is taken to go on for ever as `fill` says; what lies between four pixels is their bilinear mean.
+    is taken to go on for ever as `fill` says; what lies between four pixels is their bilinear mean. finish: what is to be done with
+    the float32 of some pictures while it is still in the processor's cache; then it is rounded to `dtype`.
     """
     count, height, width, channels = pictures.shape
     lines = [
@@ -55,10 +64,10 @@ def resampled(pictures: Tensor, matrices: Tensor, offsets: Tensor, fill: str, va
         for axis, side in enumerate((height, width))
         for line in _lines(matrices[:, axis], offsets[:, axis], height, width, side, fill == "wrap")
     ]
-    planes = torch.empty(count, channels, height, width, device=pictures.device)
+    planes = torch.empty(count, channels, height, width, dtype=dtype, device=pictures.device)
 
     def sample(out: Tensor, some: Tensor, *theirs: Tensor) -> None:
-        out.copy_(_sampled(some, theirs, fill, value))
+        out.copy_(finish(_sampled(some, theirs, fill, value)))
 
     side_by_side(sample, planes, pictures, *lines)
     return planes

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile
 
-from hubel.errors import PictureError
-from hubel.pictures.decoding import described, opened
+from hubel.pictures.decoding import described, opened, reason
 from hubel.pictures.doctor.fingerprints import Seen, seen, seen_all
 from hubel.pictures.flattening import conversions, flattened
 from hubel.pictures.places import Place
@@ -51,7 +50,8 @@ class Examined:
     """Pillow's, as stored."""
     orientation: int | None = 1
     """EXIF's number, 1 where it is upright as stored; None where its EXIF is broken."""
-    frames: int = 1
+    several: bool = False
+    """Whether it is the first of several in its file."""
     coarseness: float = 0.0
     """Mean step of a JPEG's first quantisation table, in levels: small where its quality is high."""
     conversions: tuple[str, ...] = ()
@@ -144,21 +144,21 @@ def _of_split(split: Split, processes: int | None) -> Iterator[Examined]:
         for i in range(len(split.labels)):
             try:
                 yield Examined(**_looked_at(split.read(i)))
-            except PictureError as error:
-                yield Examined(reason=str(error))
+            except Exception as error:
+                yield Examined(reason=reason(error))
 
 
 def of_place(place: Place) -> Examined:
     """The picture whose file lies at a place."""
     try:
         data = place.read()
-    except PictureError as error:
-        return Examined(reason=str(error))
+    except Exception as error:
+        return Examined(reason=reason(error))
     file: dict[str, Any] = {"stored": len(data), "digest": hashlib.blake2b(data, digest_size=16).digest()}
     try:
         return Examined(**file, coarseness=_coarseness(data), **_looked_at(opened(data)))
-    except PictureError as error:
-        return Examined(**file, reason=str(error))
+    except Exception as error:
+        return Examined(**file, reason=reason(error))
 
 
 def _looked_at(picture: Image.Image) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _looked_at(picture: Image.Image) -> dict[str, Any]:
         "form": header.format,
         "mode": header.mode,
         "orientation": header.orientation,
-        "frames": header.frames,
+        "several": header.several,
         "conversions": conversions(header, "RGB"),
         "grey": _is_grey(flattened(picture, "RGB", 255)),
         "seen": seen(picture),
