@@ -8,7 +8,7 @@ from hostile_tiffs import tiffs
 
 
 def everything():
-    """By name, all of the above."""
+    """All of them, by name."""
     return bombs() | empty_sides() | pngs() | gifs() | bmps() | tiffs() | jpegs() | cut() | strangers() | names() | entries()
 
 

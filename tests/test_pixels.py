@@ -18,9 +18,10 @@ from PIL import Image, ImageFile, features
 from hubel import model as models
 from hubel.build import build
 from hubel.errors import PictureError
-from hubel.pictures import decoding
-from hubel.pictures.decoding import FORMATS, LARGEST, opened
+from hubel.pictures import limits
+from hubel.pictures.decoding import FORMATS, opened
 from hubel.pictures.flattening import flattened
+from hubel.pictures.limits import LARGEST
 from hubel.pictures.loader import decoded
 from hubel.pictures.pixels import KERNELS, Pixels
 from hubel.pictures.sources import open_source
@@ -480,9 +481,9 @@ def test_a_header_that_says_too_much_is_refused_before_anything_is_decoded(monke
 
 
 def test_the_largest_picture_is_decoded_and_one_pixel_more_is_not(monkeypatch):
-    monkeypatch.setattr(decoding, "LARGEST", 1600)
+    monkeypatch.setattr(limits, "LARGEST", 1600)
     assert opened(ENCODED["PNG"]).size == (40, 40)
-    monkeypatch.setattr(decoding, "LARGEST", 1599)
+    monkeypatch.setattr(limits, "LARGEST", 1599)
     with pytest.raises(PictureError, match="it has 40 x 40 pixels; at most 1,599"):
         opened(ENCODED["PNG"])
 

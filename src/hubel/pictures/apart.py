@@ -23,7 +23,7 @@ def opened_apart(paths: Sequence[Path], pixels: Pixels) -> Iterator[Image.Image 
     """Each file's picture as 8-bit grey or RGB, as large as the policy opens it, or why there is none; in their order."""
     processes = min(len(os.sched_getaffinity(0)), 1 + len(paths) // FEW)
     with Pool[Path, Bytes | str](partial(_opened, pixels), processes) as pool:
-        for found in pool.results(paths):
+        for found in pool.results(paths, 2 * processes):  # which may be large
             if isinstance(found, np.ndarray):
                 yield Image.fromarray(found)
             else:
