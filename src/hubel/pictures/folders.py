@@ -9,7 +9,6 @@ import numpy as np
 
 from hubel.errors import PictureError
 from hubel.pictures.listing import Listing
-from hubel.pictures.listing import holds as holds
 from hubel.pictures.sets import Source, Split, from_files
 
 SPLITS = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test", "testing": "test"}  # fmt: skip
@@ -74,19 +73,3 @@ def _opener(by_class: dict[str, list[Path]], classes: tuple[str, ...]) -> Callab
         return from_files([path for label in classes for path in by_class[label]], labels)
 
     return open_split
-
-
-def folders_in(folder: Path, notes: list[str]) -> dict[str, Path]:
-    """The visible folders in a folder, by name; anything else is noted."""
-    listing = Listing(folder)
-    found = listing.folders_in(folder)
-    notes += listing.notes()
-    return found
-
-
-def files_in(folder: Path, notes: list[str]) -> list[Path]:
-    """Every file in a class folder and the folders below it, by name; what is left out is noted."""
-    listing = Listing(folder)
-    found = listing.files_in(folder)
-    notes += listing.notes()
-    return found

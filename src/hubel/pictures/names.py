@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hubel.errors import PictureError
 from hubel.pictures.fetching import Remote, Unreached, fetched, locked
-from hubel.pictures.folders import holds
+from hubel.pictures.listing import holds
 from hubel.pictures.published import recognised
 from hubel.pictures.published.table import SETS, Named
 from hubel.pictures.told import Told

@@ -12,7 +12,8 @@ import numpy as np
 from hubel.errors import PictureError
 from hubel.pictures import published
 from hubel.pictures.folders import SPLITS as SPLITS
-from hubel.pictures.folders import from_folders, holds
+from hubel.pictures.folders import from_folders
+from hubel.pictures.listing import holds
 from hubel.pictures.lists import KINDS, from_list
 from hubel.pictures.names import obtained
 from hubel.pictures.published.table import SETS

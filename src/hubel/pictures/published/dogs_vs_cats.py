@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hubel.errors import PictureError
-from hubel.pictures.folders import holds
+from hubel.pictures.listing import holds
 from hubel.pictures.published.forms import Files, Found
 
 CLASSES = ("cat", "dog")

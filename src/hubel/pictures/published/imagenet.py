@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hubel.errors import PictureError
-from hubel.pictures.folders import files_in, folders_in, holds
+from hubel.pictures.listing import Listing, holds
 from hubel.pictures.published import matlab
 from hubel.pictures.published.forms import Files, Found, data_of
 
@@ -61,12 +61,13 @@ def _by_class(folder: Path, notes: list[str]) -> dict[str, list[Path]]:
     """The pictures of a folder whose folders are all WordNet ids; none of any other folder."""
     if not holds(folder.is_dir):
         return {}
-    beside: list[str] = []
-    folders = folders_in(folder, beside)
+    listing = Listing(folder)
+    folders = listing.folders_in(folder)
     if not folders or not all(map(WNID.fullmatch, folders)):
         return {}
-    notes += beside
-    return {wnid: files_in(path, notes) for wnid, path in folders.items()}
+    files = {wnid: listing.files_in(path) for wnid, path in folders.items()}
+    notes += listing.notes()
+    return files
 
 
 def _flat(folder: Path) -> dict[int, Path]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hubel.errors import PictureError, shortened
-from hubel.pictures.folders import holds
+from hubel.pictures.listing import holds
 from hubel.pictures.shards import remote
 from hubel.pictures.shards.naming import CLASSES
 from hubel.pictures.shards.samples import SHOWN, Label

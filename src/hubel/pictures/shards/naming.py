@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from hubel.errors import PictureError, shortened
-from hubel.pictures.folders import SPLITS, holds
+from hubel.pictures.folders import SPLITS
+from hubel.pictures.listing import holds
 from hubel.pictures.shards import remote
 from hubel.pictures.shards.samples import PICTURES
 
