@@ -101,3 +101,16 @@ def test_a_users_mistake_is_one_sentence_and_status_2(tmp_path, monkeypatch, cap
     out, err = said(capsys, "augment", "digits", *words, status=2)
     assert err.startswith("hubel: ") and message in err and not out
     assert not list(tmp_path.iterdir())
+
+
+def test_parts_that_are_drawn_before_resizing_are_shown_too(tmp_path, capsys):
+    place = runs.folder(tmp_path / "set", 30)
+    (place / "a" / "000.png").write_bytes(b"no picture")
+    sheets = []
+    for cut in (("--random-resized-crop", 0.1), ("--scale-jitter", "10-16"), ("--random-resized-crop", 0.1)):
+        out, err = said(capsys, "augment", place, *cut, "-o", tmp_path / "sheet.png")
+        assert "fill (nearest): 0.0% of the pixels" in out and "000.png: it is not a picture" in err
+        sheets.append((tmp_path / "sheet.png").read_bytes())
+    assert sheets[0] == sheets[2] != sheets[1]
+    _, err = said(capsys, "augment", "digits", "--random-resized-crop", 0.5, "-o", tmp_path / "sheet.png", status=2)
+    assert "one array, not as files" in err

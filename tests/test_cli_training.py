@@ -21,7 +21,7 @@ def trained(tmp_path_factory):
     place = tmp_path_factory.mktemp("trained")
     pictures = folder(place / "pictures", 120)
     (pictures / "a" / "broken.png").write_bytes((pictures / "a" / "000.png").read_bytes()[:90])
-    (pictures / "b" / "note.txt").write_text("no picture")
+    (pictures / "b" / "note.jpg").write_text("no picture")
     (pictures / ".hidden").mkdir()
     assert main(["train", NET, str(pictures), "--out", str(place / "run"), *QUICK]) == 0
     return pictures, place / "run" / "model.safetensors"
@@ -38,7 +38,7 @@ def said(capsys, *words, status=0):
 def test_train_names_what_was_left_out_and_where_the_model_lies(tmp_path, trained, capsys):
     out, _ = said(capsys, "train", NET, trained[0], "--out", tmp_path / "run", *QUICK)
     assert re.search(r"left out: \S+broken.png: it is damaged", out)
-    assert re.search(r"left out: \S+note.txt: it is not a picture", out)
+    assert re.search(r"left out: \S+note.jpg: it is not a picture", out)
     assert "2 pictures were left out; --strict stops at them instead." in out
     assert ".hidden was left out: it is a hidden folder." in out
     assert re.search(r"epoch 4/4  train loss [\d.]+, accuracy [\d.]+%; validation loss [\d.]+, accuracy [\d.]+%", out)
@@ -152,3 +152,18 @@ def test_a_users_mistake_is_one_sentence_and_status_2(tmp_path, monkeypatch, cap
     out, err = said(capsys, *words, status=2)
     assert err.startswith("hubel: ") and message in err and not out
     assert not list(tmp_path.iterdir())
+
+
+def test_any_split_can_be_tested_on(tmp_path, trained, capsys):
+    drawings, place = folder(tmp_path / "all", 30), tmp_path / "set"
+    for split, part in (("train", 30), ("validation", 12)):
+        for label in "abc":
+            (place / split / label).mkdir(parents=True)
+            for path in sorted((drawings / label).iterdir())[: part // 3]:
+                (place / split / label / path.name).write_bytes(path.read_bytes())
+    _, err = said(capsys, "test", trained[1], place, status=2)
+    assert "has no test pictures; it has: train, validation" in err
+    counts = [
+        json.loads(said(capsys, "test", trained[1], place, "--split", split, "--json")[0])["pictures"] for split in ("train", "validation")
+    ]
+    assert counts == [30, 12]

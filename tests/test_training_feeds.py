@@ -143,3 +143,11 @@ def test_colours_of_a_streamed_set_are_those_of_all_its_pictures(tmp_path):
         axes.append(records[-1].model.recipe["colour_axes"])
     assert axes[0] == axes[1] == axes[2] != "auto"
     assert len(torch.tensor([float(number) for number in axes[0].split()])) == 12 and os.path.isdir(tmp_path)
+
+
+@pytest.mark.parametrize("keep", ["disk", "nothing"])
+def test_lanes_share_out_what_is_read_from_files_as_what_lies_in_memory(tmp_path, data, keep):
+    for way in ("memory", keep):
+        recipe = Recipe(**{**vars(RECIPE), "lanes": 2, "threads": 2, "keep": way, "shift": 0.2})
+        list(hubel.train("Conv(4, 3, pad=1) >> ReLU() >> FC(3)", data, recipe, tmp_path / way, input=(1, 8, 8)))
+    assert runs.ended(tmp_path / keep) == runs.ended(tmp_path / "memory")

@@ -18,6 +18,7 @@ from hubel.errors import HubelError, PictureError
 from hubel.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from hubel.pictures.batches import Feed
     from hubel.pictures.sources import Split
 
 CHANGES = [field for field in fields(Recipe) if field.metadata["changes"] or field.name == "seed"]
@@ -47,16 +48,18 @@ def run_augment(given: argparse.Namespace) -> int:
     import torch
 
     from hubel.pictures.augment.sheet import SHOWN, sheet
+    from hubel.pictures.feeding import feed
     from hubel.pictures.held import statistics
     from hubel.pictures.loader import decoded
     from hubel.pictures.pixels import Pixels
     from hubel.pictures.sources import open_source
     from hubel.training.loop import augmentation_of
-    from hubel.training.setup import refuse_impossible, with_axes
+    from hubel.training.setup import cut_of, refuse_impossible, with_axes
 
     said = recipes.said(given, CHANGES)
     recipe, out = Recipe(**said), Path(given.out)
-    if augmentation_of(recipe, Pixels(1, 1, 1)).leaves_alone:
+    cut = cut_of(recipe)
+    if augmentation_of(recipe, Pixels(1, 1, 1)).leaves_alone and not cut:
         raise HubelError("Nothing is to be changed: say what, such as --flip or --rotation 15; `hubel augment --help` lists all changes.")
     if out.suffix.lower() != ".png":
         raise HubelError(f"--out is {given.out!r}; sheets are PNG, so name it something.png.")
@@ -67,10 +70,13 @@ def run_augment(given: argparse.Namespace) -> int:
         pixels = Pixels(channels, height, width)
         refuse_impossible(recipe, pixels.shape)
         whole = bool(recipe.colour_noise or (recipe.cutout and recipe.cutout_fill == "mean"))  # these look at all pictures
-        read = decoded(split if whole else _some(split, SHOWN), pixels, told=lambda done, count: progress.told("decoding", done, count))
+        split = split if whole else _some(split, 2 * SHOWN)
+        read = decoded(split, pixels, told=lambda done, count: progress.told("decoding", done, count))
     pixels = replace(pixels, mean=statistics(read)[0])
     augmentation = augmentation_of(with_axes(recipe, read), pixels)
-    shown = read.subset(torch.linspace(0, len(read) - 1, min(SHOWN, len(read))).round().long())
+    shown: Feed = read.subset(torch.linspace(0, len(read) - 1, min(SHOWN, len(read))).round().long())
+    if cut:  # which is drawn before pictures are resized
+        shown = feed(split.subset([split.names.index(name) for name in shown.names]), pixels, "nothing", cut, recipe.seed)
     title = f"{source.name}: {', '.join(name if value is True else f'{name} {value}' for name, value in said.items())}"
     write(out, sheet(shown, source.classes, augmentation, recipe.seed, title))
     bare = augmentation.laid_bare(pixels.height, pixels.width, torch.arange(MEASURED), recipe.seed, 0)
@@ -109,11 +115,8 @@ def _as_first(split: Split) -> tuple[int, int, int]:
 
 def _some(split: Split, count: int) -> Split:
     """Some pictures of a split, evenly over all of them."""
-    import numpy as np
-
     total = len(split.labels)
-    chosen = np.linspace(0, total - 1, min(2 * count, total)).round().astype(int)
-    return replace(split, names=[split.names[i] for i in chosen], labels=split.labels[chosen], read=lambda i: split.read(int(chosen[i])))
+    return split.subset(sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(count)}))
 
 
 def _warnings(recipe: Recipe, classes: tuple[str, ...]) -> list[str]:

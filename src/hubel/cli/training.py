@@ -124,7 +124,7 @@ def run_test(given: argparse.Namespace) -> int:
         source = open_source(given.data, progress.told)
         model.refuse_other_classes(source.classes, source.name)
         split = source.split(given.split) if given.split else source.testing()
-        pictures = feed(split, model.pixels, strict=given.strict, keep="nothing" if split.places else "memory")
+        pictures = feed(split, model.pixels, strict=given.strict, told=lambda done, count: progress.told("decoding", done, count))
         scores, labels = scored(model.network, pictures, model.pixels, told=lambda done, count: progress.told("testing", done, count))
     found = report(scores, labels, len(model.classes))
     for refused in pictures.refused:

@@ -33,6 +33,16 @@ class Split:
     runs: Sequence[int] = ()
     """How many pictures, one after another, each shard has, where what lies in one shard should be read together."""
 
+    def subset(self, chosen: Sequence[int]) -> Split:
+        """The pictures with those numbers."""
+        return Split(
+            [self.names[i] for i in chosen],
+            self.labels[np.array(chosen, np.int64)],
+            lambda i: self.read(chosen[i]),
+            None if self.pixels is None else self.pixels[np.array(chosen, np.int64)],
+            None if self.places is None else [self.places[i] for i in chosen],
+        )
+
     def size(self, i: int) -> tuple[int, int, int]:
         """Height, width and channels of picture i, from its header where it is a file."""
         if self.pixels is not None:

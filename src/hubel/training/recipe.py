@@ -15,7 +15,7 @@ def setting(default: Any, says: str, choices: tuple[str, ...] = (), changes: boo
 
 
 def change(default: Any, says: str, choices: tuple[str, ...] = ()) -> Any:
-    """A field that says how pictures are changed: hubel.pictures.augment.Augmentation has one of that name, or is made from it."""
+    """A field that says how pictures are changed: hubel.pictures.augment.Augmentation has one of that name, or it says what is cut out."""
     return setting(default, says, choices, changes=True)
 
 
@@ -64,11 +64,11 @@ class Recipe:
     )
     cutout: int = change(0, "blot out a square of so many pixels a side, its centre anywhere")
     cutout_fill: str = change("zero", "what the square shows: black, or the mean level, which the network reads as 0", ("zero", "mean"))
-    random_resized_crop: float = setting(
+    random_resized_crop: float = change(
         0.0,
         "train on random parts of each picture, of this share of its area at least (0.08 in Inception), resized to the input; 0: do not",
     )
-    scale_jitter: str = setting(
+    scale_jitter: str = change(
         "",
         "train on random places of each picture, its shorter side brought to so many pixels, or drawn between two numbers (VGG's 256-512)",
     )

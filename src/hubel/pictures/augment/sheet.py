@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
 from hubel.pictures.augment.augmentation import Augmentation, rounded
-from hubel.pictures.held import Pictures
+from hubel.pictures.batches import Feed
 
 COLUMNS, SHOWN = 8, 24
 """Pictures in a row, and how many there are of each kind."""
@@ -21,12 +21,18 @@ PAPER, INK, FAINT, MARK = (255, 255, 255), (34, 34, 34), (110, 110, 110), (214, 
 FONT = 12
 
 
-def sheet(pictures: Pictures, classes: tuple[str, ...], augmentation: Augmentation, seed: int, title: str) -> Image.Image:
+def sheet(pictures: Feed, classes: tuple[str, ...], augmentation: Augmentation, seed: int, title: str) -> Image.Image:
     """The sheet of some pictures, the first of which stands alone in the upper part. Pictures as they are have a frame."""
-    first = torch.zeros(SHOWN - 1, dtype=torch.int64)
-    epochs = [augmentation.batch(pictures.pixels, first[:1], seed, epoch)[0] for epoch in range(SHOWN - 1)]
-    changed = augmentation.batch(pictures.pixels, torch.arange(len(pictures)), seed, 0)
-    plain = [ImageOps.expand(_shown(picture), FRAME, MARK) for picture in pictures.pixels]
+    everybody = torch.arange(len(pictures))
+
+    def seen(numbers: Tensor, epoch: int) -> Tensor:
+        (batch,) = pictures.dealt([numbers], epoch)
+        return augmentation.batch(batch.pixels, batch.indices, seed, epoch, batch.rows)
+
+    epochs = [seen(everybody[:1], epoch)[0] for epoch in range(SHOWN - 1)]
+    changed = seen(everybody, 0)
+    (before,) = pictures.dealt([everybody], None)
+    plain = [ImageOps.expand(_shown(picture), FRAME, MARK) for picture in before.pictures()]
     one = [plain[0], *(ImageOps.expand(_shown(picture), FRAME, PAPER) for picture in epochs)]
     labels = [classes[label] for label in pictures.labels.tolist()]
     many = [
