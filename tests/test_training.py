@@ -184,8 +184,8 @@ def test_a_step_that_is_not_finite_is_not_taken_and_its_pictures_are_named(optim
     poison[bad] = True
 
     class Poisoned(type(job.pixels)):
-        def tensor(self, batch):
-            made = super().tensor(batch)
+        def tensor(self, batch, dtype=None):
+            made = super().tensor(batch, dtype)
             hit = (batch == job.train.pixels[bad]).flatten(1).all(1)
             return torch.where(hit[:, None, None, None], math.nan, made)
 
