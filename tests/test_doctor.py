@@ -226,7 +226,7 @@ def inventory_of(labels, pictures=None, classes=("cat", "dog"), splits=None):
     parts = {name: Split([str(i) for i in np.flatnonzero(split_of == place)], labels[split_of == place], lambda i: scene(i)) for place, name in enumerate(names)}  # fmt: skip
     plain = Examined(height=72, width=96, channels=3, form="JPEG", mode="RGB")
     return Inventory(
-        "made", classes, (), parts, tuple(pictures or [plain] * len(labels)), tuple(map(str, range(len(labels)))), labels, split_of
+        "made", classes, (), (), parts, tuple(pictures or [plain] * len(labels)), tuple(map(str, range(len(labels)))), labels, split_of
     )
 
 

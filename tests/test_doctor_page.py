@@ -79,7 +79,7 @@ def report_of(names, classes=("cat", "dog"), copies=None, side=96, count=None, u
             lambda i, members=members: blots(int(members[i]), side, side * 3 // 4),
         )
     notes = tuple(f"{name} was left out: it is hidden." for name in names[:3])
-    inventory = Inventory(names[0], tuple(classes), notes, splits, pictures, tuple(names), labels, split_of)
+    inventory = Inventory(names[0], tuple(classes), notes, (), splits, pictures, tuple(names), labels, split_of)
     copies = copies or Copies((), (), ())
     return Report(inventory, copies, found(inventory, copies))
 

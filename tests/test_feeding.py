@@ -223,8 +223,9 @@ def test_pixels_that_the_disk_has_changed_are_noticed(split, cache):
     data = bytearray(path.read_bytes())
     data[1000] ^= 1
     path.write_bytes(data)
-    with pytest.raises(PictureError, match="is damaged; remove it"):
+    with pytest.raises(PictureError, match="was damaged and is removed; say the same again"):
         all_of(feed(split, POLICY, "disk"))
+    assert all_of(feed(split, POLICY, "disk")) == all_of(feed(split, POLICY, "memory"))
 
 
 def test_without_room_on_the_disk_nothing_is_written(split, cache, monkeypatch):

@@ -612,3 +612,18 @@ def test_classes_that_disagree_are_refused_with_both_lists():
 def test_every_refusal_is_of_the_one_family_of_errors():
     assert issubclass(ModelError, HubelError)
     assert issubclass(PictureError, HubelError)
+
+
+def test_what_is_no_file_is_not_replaced_and_a_link_is_followed(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for place in ("pipe", "folder"):
+        with pytest.raises(OSError, match=r"Is (no file|a directory)"):
+            placing.place(tmp_path / place, b"new")
+    with pytest.raises(OSError, match="Is a directory"):
+        placing.place(Path("/"), b"new")
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    placing.place(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder", "link", "pipe"]

@@ -1020,3 +1020,28 @@ def test_shards_are_counted_by_the_command_line(tmp_path, capsys):
     assert "pets: 2 classes: cat, dog" in said
     assert "note: train-0.tar: x, val-1.tar: x were left out: no label" in said
     assert re.search(r"train +4 +1x4x4 +2\b", said) and re.search(r"validation +4 +1x4x4 +2\b", said)
+
+
+def test_a_shard_that_is_cut_off_is_an_error_to_whoever_examines_the_set(tmp_path, capsys):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for number in range(2):
+        with tarfile.open(folder / f"train-{number:06}.tar", "w") as shard:
+            for i in range(6):
+                for ending, data in (("png", noise(10 * number + i)), ("cls", str(i % 2).encode())):
+                    member = tarfile.TarInfo(f"{i:03}.{ending}")
+                    member.size = len(data)
+                    shard.addfile(member, io.BytesIO(data))
+    assert main(["data", str(folder), "--json"]) == 0
+    path = folder / "train-000001.tar"
+    path.write_bytes(path.read_bytes()[:-12_000])
+    capsys.readouterr()
+    assert main(["data", str(folder), "--json"]) == 1
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert ["train-000001.tar" in finding["says"] for finding in findings if finding["kind"] == "damage"] == [True]
+
+
+def noise(seed):
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (24, 24, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()

@@ -151,3 +151,20 @@ def test_lanes_share_out_what_is_read_from_files_as_what_lies_in_memory(tmp_path
         recipe = Recipe(**{**vars(RECIPE), "lanes": 2, "threads": 2, "keep": way, "shift": 0.2})
         list(hubel.train("Conv(4, 3, pad=1) >> ReLU() >> FC(3)", data, recipe, tmp_path / way, input=(1, 8, 8)))
     assert runs.ended(tmp_path / keep) == runs.ended(tmp_path / "memory")
+
+
+def test_validation_files_that_cannot_be_read_are_named_once_though_every_epoch_looks_at_them(tmp_path):
+    data = tmp_path / "divided"
+    for split, count in (("train", 45), ("validation", 12)):
+        runs.folder(data / split, count)
+    (data / "validation" / "a" / "000.png").write_bytes(b"no picture")
+    (data / "train" / "b" / "001.png").write_bytes(b"no picture")
+    records = trained(data, keep="nothing")
+    named = [refused.name for record in records if isinstance(record, LeftOut) for refused in record.pictures]
+    assert sorted(named) == [str(data / "train" / "b" / "001.png"), str(data / "validation" / "a" / "000.png")]
+    assert [record.left_out for record in records if isinstance(record, Epoch)] == [1, 1, 1]
+
+
+def test_parts_are_drawn_for_inputs_that_are_no_squares(tmp_path, data):
+    records = list(hubel.train("FC(3)", data, Recipe(**{**vars(RECIPE), "random_resized_crop": 0.3}), input=(1, 6, 12)))
+    assert isinstance(records[-1], Finished)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,13 @@ def place(path: Path, data: bytes) -> None:
 
 @contextmanager
 def placed(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the name when the block has ended, and is gone where it has raised."""
+    """A file to write to, which takes the name when the block has ended, and is gone where it has raised.
+
+    A link is followed. Raises OSError where a folder, a device or a pipe has the name: they are not replaced.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, "Is a directory" if path.is_dir() else "Is no file", str(path))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:

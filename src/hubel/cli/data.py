@@ -10,6 +10,7 @@ from hubel.cli import doctor
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
 from hubel.cli.writing import plain, write
+from hubel.errors import HubelError
 
 if TYPE_CHECKING:
     from hubel.pictures.census import Counted, Size
@@ -42,6 +43,10 @@ def run_data(given: argparse.Namespace) -> int:
     from hubel.pictures.sources import open_source
 
     doctor.check(given)
+    if given.sheet and Path(given.sheet).suffix.lower() != ".png":
+        raise HubelError(f"--sheet is {given.sheet!r}; sheets are PNG, so name it something.png.")
+    if given.split and not given.sheet:
+        raise HubelError("--split says what --sheet FILE.png shows; give that too.")
     if given.data is None:
         return _listed(given.json)
     with Progress(shown=not given.json) as progress:

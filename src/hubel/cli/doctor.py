@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,8 @@ class Examined:
         for i, reason in list(proposal.left_out.items())[:LISTED]:
             print(cell(f"left out: {inventory.names[i]}: {reason}"))
         if len(proposal.left_out) > LISTED:
-            print(f"left out: {len(proposal.left_out) - LISTED:,} others")
+            more = len(proposal.left_out) - LISTED
+            print(f"left out: {more:,} other{'s' if more > 1 else ''}")
 
 
 def examined(source: Source, given: argparse.Namespace, told: Told) -> Examined:
@@ -140,3 +142,5 @@ def _check_folder(path: Path) -> None:
     """Before long work rather than after it."""
     if not path.parent.is_dir():
         raise PictureError(f"{path} cannot be written: there is no folder {str(path.parent)!r}.")
+    if not os.access(path.parent, os.W_OK) or (path.exists() and not path.is_file()):
+        raise PictureError(f"{path} cannot be written there; choose another place.")

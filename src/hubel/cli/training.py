@@ -21,7 +21,7 @@ from hubel.training.records import Epoch, Finished, LeftOut, Record, Started, St
 def declare(verbs: Any) -> None:
     train = verbs.add_parser("train", allow_abbrev=False, help="train a network on pictures; the same command goes on where it was stopped")
     train.add_argument("net", help="a name that `hubel nets` lists, or an expression")
-    train.add_argument("data", help="a folder of class folders (or of train, validation and test), a folder of IDX files, or: digits")
+    train.add_argument("data", help="a set's name (`hubel data` lists them), a folder of class folders, a CSV or JSONL list, or tar shards")
     train.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/NET-DATA)")
     train.add_argument("--input", metavar="CxHxW", help="what pictures are resized to; a named network brings its own")
     train.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
@@ -91,7 +91,7 @@ def _print_started(record: Started, progress: Progress) -> None:
     for refused in record.refused:
         progress.say(f"left out: {refused.name}: {refused.reason}")
     for what, count in record.lost.items():
-        progress.say(f"note: {count:,} pictures: {what}.")
+        progress.say(f"note: of {count:,} picture{'s' if count > 1 else ''} something was lost: {what}.")
     if record.refused:
         progress.say(f"{len(record.refused)} pictures were left out; --strict stops at them instead.")
     recipe = record.recipe

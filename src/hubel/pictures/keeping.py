@@ -74,10 +74,12 @@ def kept(split: Split, pixels: Pixels, shorter: int = 0, strict: bool = False, t
                 index = _made(path, split, pixels, shorter, strict, told)
                 _make_room(path)
     except OSError as error:
-        raise PictureError(f"{path} cannot be written: {error.strerror or error}. Leave --keep out, or say --keep nothing.") from None
+        raise PictureError(
+            f"{path} cannot be written: {error.strerror or error}. Say --keep nothing to do without it, or set HUBEL_DATA to a folder that can be written."
+        ) from None
     if strict and any(index.reasons):
         i = next(i for i, reason in enumerate(index.reasons) if reason)
-        raise PictureError(f"{split.names[i]}: {index.reasons[i]}. Mend or remove it, or leave --strict out to train without it.")
+        raise PictureError(f"{split.names[i]}: {index.reasons[i]}. Mend or remove it, or leave --strict out to go on without it.")
     return path, index
 
 

@@ -73,7 +73,7 @@ def each(split: Split, pixels: Pixels, shorter: int = 0, strict: bool = False, t
         if array is None:
             first = first or Refused(split.names[i], done.refused or "")
             if strict:
-                raise PictureError(f"{first.name}: {first.reason}. Mend or remove it, or leave --strict out to train without it.")
+                raise PictureError(f"{first.name}: {first.reason}. Mend or remove it, or leave --strict out to go on without it.")
         readable = readable or array is not None
         yield done, array
         if told is not None and ((i + 1) % CHUNK == 0 or i + 1 == count):

@@ -124,7 +124,10 @@ class Mapped:
         found = self.bytes[start : start + height * width * self.pixels.channels]
         if not self.checked[i]:
             if zlib.crc32(found.data) != index.sums[i]:
-                raise PictureError(f"{self.path} is damaged; remove it, and say the same again to have it made anew.")
+                self.path.unlink(missing_ok=True)
+                raise PictureError(
+                    f"{self.path}, where decoded pictures were kept, was damaged and is removed; say the same again to go on."
+                )
             self.checked[i] = True
         return found.reshape(height, width, self.pixels.channels)
 

@@ -81,6 +81,8 @@ class Source:
     """By split: train, validation, test, extra; or "all" where the set is not divided."""
     notes: tuple[str, ...] = field(default=())
     """What was left out, and why."""
+    damage: tuple[str, ...] = field(default=())
+    """Those of the notes that say what was lost."""
 
     def split(self, name: str) -> Split:
         """One split. Raises PictureError, naming those there are, where the set has it not."""

@@ -147,11 +147,13 @@ class Stream:
                 self.refused.append(Refused(self.all_names[int(self.chosen[picture])], found.refused))
                 if self.strict:
                     raise PictureError(
-                        f"{self.refused[-1].name}: {found.refused}. Mend or remove it, or leave --strict out to train without it."
+                        f"{self.refused[-1].name}: {found.refused}. Mend or remove it, or leave --strict out to go on without it."
                     )
         there = chosen[torch.tensor([not found.refused for found in done])].to(self.device)
         pixels = torch.from_numpy(store).to(self.device)
-        return Batch(pixels, torch.arange(len(there), device=self.device), there, self.labels.index_select(0, there), own=True)
+        return Batch(
+            pixels, torch.arange(len(there), device=self.device), there, self.labels.index_select(0, there), True, len(chosen) - len(there)
+        )
 
 
 class _Hands:

@@ -105,7 +105,7 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
     recipe = job.recipe
     guard = Guard(state)
     in_turn = 1 if state.device.type == "cpu" else CHECK_EVERY
-    told = len(job.train.refused)
+    said = {refused.name for pictures in (job.train, job.validation) for refused in pictures.refused}
     with Lanes(state.network, recipe.lanes or 1) as lanes:
         while state.epoch < recipe.epochs:
             lanes.train()
@@ -125,14 +125,22 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
                 state.trained_seconds += time.perf_counter() - started
                 if state.step % in_turn == 0 or state.step == job.steps:
                     _refuse_unless_finite(guard, state, job)
-                left_out = tuple(job.train.refused[told:])
-                if left_out:
-                    told += len(left_out)
-                    state.sums[2] += len(left_out)
-                    yield LeftOut(left_out)
+                if batch.missing:
+                    state.sums[2] += batch.missing
+                    yield from _left_out(job.train, said)
                 yield Step(state.epoch + 1, state.step, job.steps, len(batch), rate)
                 started = time.perf_counter()
-            yield _ended(state, job)
+            record = _ended(state, job)
+            yield from _left_out(job.validation, said)
+            yield record
+
+
+def _left_out(pictures: Feed, said: set[str]) -> Iterator[LeftOut]:
+    """A record of the pictures that could not be read and were not yet `said` to be so, if there are any."""
+    fresh = tuple({refused.name: refused for refused in pictures.refused if refused.name not in said}.values())
+    if fresh:
+        said.update(refused.name for refused in fresh)
+        yield LeftOut(fresh)
 
 
 def part_of(job: Job, epoch: int, batch: int) -> Part:

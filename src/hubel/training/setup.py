@@ -109,7 +109,7 @@ def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told:
     channels, height, width = design.input
     pixels = Pixels(channels, height, width, "crop" if cut else _fit(split.read, len(split.labels), design.preset), reduced=True)
     if cut:
-        pixels = replace(pixels, resized=round(SPARE * min(height, width)))
+        pixels = replace(pixels, resized=round(SPARE * max(height, width)))
     if before:  # runs began before pictures were decoded so, and end as they began
         pixels = replace(pixels, reduced=before.reduced, colour_managed=before.colour_managed)
     train = feed(split, pixels, recipe.keep, cut, recipe.seed, strict, telling("decoding"))

@@ -79,6 +79,12 @@ def unreadable(inventory: Inventory) -> Iterator[Finding]:
         )
 
 
+def damaged(inventory: Inventory) -> Iterator[Finding]:
+    """What holds pictures, and is not whole."""
+    for said in inventory.damage:
+        yield Finding("damage", "error", said, "Bring it here anew: what it should hold beyond that is lost.")
+
+
 def converted(inventory: Inventory) -> Iterator[Finding]:
     """Pictures that lose something when they become 8-bit colour."""
     by_kind: dict[str, list[int]] = defaultdict(list)

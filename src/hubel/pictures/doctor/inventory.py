@@ -68,6 +68,7 @@ class Inventory:
     name: str
     classes: tuple[str, ...]
     notes: tuple[str, ...]
+    damage: tuple[str, ...]
     splits: Mapping[str, Split]
     pictures: tuple[Examined, ...]
     names: tuple[str, ...] = field(repr=False)
@@ -125,6 +126,7 @@ def examine(source: Source, processes: int | None = None, told: Told | None = No
         source.name,
         source.classes,
         source.notes,
+        source.damage,
         splits,
         tuple(pictures),
         tuple(name for split in splits.values() for name in split.names),
@@ -172,7 +174,7 @@ def _looked_at(picture: Image.Image) -> dict[str, Any]:
         "mode": header.mode,
         "orientation": header.orientation,
         "several": header.several,
-        "conversions": conversions(header, "RGB"),
+        "conversions": conversions(header, "RGB", colour_managed=True),  # as in training
         "grey": _is_grey(flattened(picture, "RGB", 255)),
         "seen": seen(picture),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from hubel.pictures.doctor.copies import Copies, find
 from hubel.pictures.doctor.duplicates import duplicates
-from hubel.pictures.doctor.findings import Finding, absent, converted, grey_among_colour, imbalance, odd_sizes, unreadable
+from hubel.pictures.doctor.findings import Finding, absent, converted, damaged, grey_among_colour, imbalance, odd_sizes, unreadable
 from hubel.pictures.doctor.inventory import Inventory, examine
 from hubel.pictures.doctor.shortcuts import shortcuts
 from hubel.pictures.doctor.splitting import Proposal
@@ -18,7 +18,7 @@ from hubel.pictures.told import Told
 
 WEIGHTS = ("error", "warning", "note")
 KINDS = (
-    "label conflict", "leak", "absent", "unreadable",
+    "damage", "label conflict", "leak", "absent", "unreadable",
     "shortcut by grey", "shortcut by format", "shortcut by size", "shortcut by shape", "shortcut by compression",
     "imbalance", "conversion", "repeat", "odd size", "grey",
 )  # fmt: skip
@@ -57,7 +57,7 @@ def reported(source: Source, processes: int | None = None, told: Told | None = N
 def found(inventory: Inventory, copies: Copies) -> tuple[Finding, ...]:
     """Everything that is to be said of a set, the most serious first."""
     everything = [*shortcuts(inventory), *duplicates(inventory, copies)]
-    for look in (unreadable, converted, absent, imbalance, odd_sizes):
+    for look in (damaged, unreadable, converted, absent, imbalance, odd_sizes):
         everything += look(inventory)
     if "shortcut by grey" not in {finding.kind for finding in everything}:  # which says as much, and more
         everything += grey_among_colour(inventory)

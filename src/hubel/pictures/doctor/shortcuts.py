@@ -30,7 +30,7 @@ SHOWN = 12
 
 WORDS = {
     "size": ("larger", "smaller", "pixels", "bring all to one size in the same way before training, so that all are equally sharp"),
-    "shape": ("wider for their height", "narrower for their height", "times as wide as high", "train with --fit crop, so that none is stretched"),
+    "shape": ("wider for their height", "narrower for their height", "times as wide as high", "train with --random-resized-crop, so that none is stretched"),
     "compression": ("compressed more", "compressed less", "levels a step of JPEG", "save all of them anew in one quality"),
 }  # fmt: skip
 """Of each property that is a number: what more and less of it are called, its unit, and what to do."""

@@ -15,6 +15,7 @@ from hubel.pictures.shards import remote
 from hubel.pictures.shards.classes import named
 from hubel.pictures.shards.columns import Names, Places
 from hubel.pictures.shards.index import indexed
+from hubel.pictures.shards.kept import most
 from hubel.pictures.shards.naming import shards, split_of
 from hubel.pictures.shards.samples import SHOWN, Index, Label
 from hubel.pictures.told import Told
@@ -37,6 +38,8 @@ def from_shards(said: str, told: Told | None = None) -> Source:
     Raises PictureError, in one sentence, where they make none.
     """
     paths, notes = shards(said)
+    if any(map(remote.is_url, paths)):
+        most()  # is refused here, not picture by picture, where the user says what cannot be
     whole = [remote.shown(path).replace(os.sep, "/") for path in paths]
     short = [path.rpartition("/")[2] for path in whole]
     names = short if len(set(short)) == len(short) else whole
@@ -52,7 +55,9 @@ def from_shards(said: str, told: Told | None = None) -> Source:
     classes, numbers = named(labels, list(dict.fromkeys(path.rpartition("/")[0] for path in paths)), notes)
     if len(classes) == 1:
         raise PictureError(f"{shortened(said)} has the single class {classes[0]!r}; telling classes apart takes at least two.")
-    return Source(_name(found), classes, {split: _opener(some, numbers) for split, some in by_split.items()}, tuple(notes))
+    damage = tuple(f"{shard.name} {shard.index.damage}." for shard in found if shard.index.damage)
+    openers = {split: _opener(some, numbers) for split, some in by_split.items()}
+    return Source(_name(found), classes, openers, (*damage, *notes), damage)
 
 
 def _opener(some: Sequence[Shard], numbers: dict[Label, int]) -> Callable[[], Split]:
@@ -87,7 +92,7 @@ def _left_out(found: Sequence[Shard]) -> list[str]:
         for why, count in shard.index.left_out.items():
             counts[why] = counts.get(why, 0) + count
             names.setdefault(why, []).extend(f"{shard.name}: {name}" for name in shard.index.named[why])
-    notes = [f"{shard.name} {shard.index.damage}." for shard in found if shard.index.damage]
+    notes = []
     for why, count in counts.items():
         others = count - len(names[why][:SHOWN])
         listed = ", ".join(names[why][:SHOWN]) + (f" and {others:,} more" if others else "")
