@@ -20,6 +20,7 @@ from hubel.errors import PictureError
 from hubel.pictures.batches import Batch, Refused
 from hubel.pictures.cutting import Cut, on_pixels
 from hubel.pictures.keeping import Index
+from hubel.pictures.picked import Picked
 from hubel.pictures.pixels import Bytes, Pixels
 from hubel.pictures.resizing import resized
 from hubel.pictures.sets import Split
@@ -31,13 +32,14 @@ READ = 2**26
 """Bytes of the file that count as this process's memory, at most."""
 
 
-class Mapped:
+class Mapped(Picked):
     """A feed of the pictures of a file. Those that were refused when it was made are left out.
 
     cut: what is drawn from each picture, in threads, where it is; `seed` decides that.
     """
 
     def __init__(self, path: Path, index: Index, split: Split, pixels: Pixels, cut: Cut | None = None, seed: int = 0) -> None:
+        super().__init__(split, torch.from_numpy((index.heights > 0).nonzero()[0]))
         self.path, self.index, self.pixels, self.cut, self.seed = path, index, pixels, cut, seed
         with path.open("rb") as file:
             self.file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
@@ -46,38 +48,9 @@ class Mapped:
         """Bytes of the largest picture, and how many were read since they were last given back."""
         self.checked = np.zeros(len(split.labels), bool)
         """Pictures whose pixels were found to be what was written."""
-        self.places = torch.from_numpy((index.heights > 0).nonzero()[0])
-        """Where in the index each picture is."""
-        self.all_names = split.names
-        self.labels = torch.from_numpy(np.array(split.labels))[self.places]
-        self.device = self.labels.device
         self.refused = tuple(Refused(name, reason) for name, reason in zip(split.names, index.reasons) if reason)
         self.lost: Mapping[str, int] = index.lost
         self.runs: tuple[int, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def names(self) -> list[str]:
-        return [self.all_names[i] for i in self.places.tolist()]
-
-    def subset(self, chosen: Tensor) -> Mapped:
-        """The pictures with those numbers; the file is shared."""
-        some = self._copied()
-        some.places, some.labels = self.places[chosen], self.labels[chosen]
-        return some
-
-    def to(self, device: torch.device) -> Mapped:
-        """The same, its batches dealt to that device."""
-        there = self._copied()
-        there.labels, there.device = self.labels.to(device), device
-        return there
-
-    def _copied(self) -> Mapped:
-        other = object.__new__(Mapped)
-        other.__dict__.update(self.__dict__)
-        return other
 
     def fingerprint(self) -> str:
         """SHA-256 of the labels and of what is known of the pictures' files."""

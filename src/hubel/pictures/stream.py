@@ -17,6 +17,7 @@ from torch import Tensor
 from hubel.errors import PictureError
 from hubel.pictures.batches import Batch, Refused
 from hubel.pictures.cutting import Cut
+from hubel.pictures.picked import Picked
 from hubel.pictures.pixels import Bytes, Pixels
 from hubel.pictures.places import Place
 from hubel.pictures.pool import Died, Pool
@@ -33,49 +34,33 @@ LARGER = 2
 """How much larger than the input on either side a part may be that comes as it is, to be resized faster here."""
 
 
-class Stream:
+class Stream(Picked):
     """A feed of the files of a split. A file that is gone, has changed or cannot be read is missing from its batch, and named in `refused`.
 
     cut: what is drawn from each picture; `seed` decides that. strict: such a file is a PictureError instead.
     """
 
     def __init__(self, split: Split, pixels: Pixels, cut: Cut | None = None, seed: int = 0, strict: bool = False) -> None:
+        super().__init__(split, torch.arange(len(split.labels)))
         self.pixels, self.cut, self.seed, self.strict = pixels, cut, seed, strict
-        self.places: Sequence[Place] = split.places or ()
-        self.stamps = _stamps(self.places)
-        self.all_names = split.names
-        self.chosen = torch.arange(len(split.labels))
-        self.labels = torch.from_numpy(np.array(split.labels))
-        self.device = self.labels.device
+        self.files: Sequence[Place] = split.places or ()
+        self.stamps = _stamps(self.files)
         self.refused: list[Refused] = []
         self.lost: dict[str, int] = {}
         self.runs = split.runs
         self.hands: list[_Hands] = []
         """The processes and their memory, once they are needed; all subsets share them."""
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def names(self) -> list[str]:
-        return [self.all_names[i] for i in self.chosen.tolist()]
-
     def subset(self, chosen: Tensor) -> Stream:
         """The pictures with those numbers."""
-        some = self._copied()
-        some.chosen, some.labels = self.chosen[chosen], self.labels[chosen]
+        some = super().subset(chosen)
         if self.runs:
             shards = torch.searchsorted(torch.tensor(self.runs).cumsum(0), chosen, right=True)
             some.runs = [count for count in shards.bincount().tolist() if count]
         return some
 
-    def to(self, device: torch.device) -> Stream:
-        """The same, its batches dealt to that device."""
-        there = self._copied()
-        there.labels, there.device = self.labels.to(device), device
-        return there
-
-    def _copied(self) -> Stream:
+    def __copy__(self) -> Stream:
+        """Another that shares everything but what it has met."""
         other = object.__new__(Stream)
         other.__dict__.update(self.__dict__, refused=[], lost={})
         return other
@@ -83,9 +68,9 @@ class Stream:
     def fingerprint(self) -> str:
         """SHA-256 of the labels, names and sizes of the files: what can be known without reading all of them."""
         total = hashlib.sha256(self.labels.cpu().numpy().data)
-        for i in self.chosen.tolist():
-            size = self.places[i].length or (self.stamps[i] or (0, 0))[0]
-            total.update(f"{os.path.basename(self.all_names[i])} {size}\n".encode(errors="surrogateescape"))
+        for i in self.places.tolist():
+            size = self.files[i].length or (self.stamps[i] or (0, 0))[0]
+            total.update(f"{os.path.basename(self.split.names[i])} {size}\n".encode(errors="surrogateescape"))
         return total.hexdigest()
 
     def dealt(self, numbers: Iterable[Tensor], epoch: int | None) -> Iterator[Batch]:
@@ -114,8 +99,8 @@ class Stream:
         for chosen in batches:
             waiting.append(chosen)
             for number in chosen.tolist():
-                i = int(self.chosen[number])
-                yield Task(next(slots), self.places[i], self.stamps[i], number, epoch)
+                i = int(self.places[number])
+                yield Task(next(slots), self.files[i], self.stamps[i], number, epoch)
 
     def _next(
         self, results: Iterator[Done | Died], waiting: deque[Tensor], stores: deque[Bytes]
@@ -144,7 +129,7 @@ class Stream:
             for what in found.lost:
                 self.lost[what] = self.lost.get(what, 0) + 1
             if found.refused:
-                self.refused.append(Refused(self.all_names[int(self.chosen[picture])], found.refused))
+                self.refused.append(Refused(self.split.names[int(self.places[picture])], found.refused))
                 if self.strict:
                     raise PictureError(
                         f"{self.refused[-1].name}: {found.refused}. Mend or remove it, or leave --strict out to go on without it."
