@@ -14,7 +14,8 @@ from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
 from hubel.cli.writing import plain
-from hubel.training.recipe import Recipe, preset
+from hubel.training.recipe import Recipe
+from hubel.training.recipes import preset
 from hubel.training.records import Epoch, Finished, LeftOut, Record, Started, Step, Stopped
 
 
@@ -99,7 +100,7 @@ def _print_started(record: Started, progress: Progress) -> None:
         f"{record.parameters:,} parameters; {record.train:,} pictures to learn from, {record.validation:,} to validate on, {len(record.classes)} classes; "
         f"{recipe.threads} thread{'s' if recipe.threads > 1 else ''}{f' in {recipe.lanes} lanes' if recipe.lanes > 1 else ''}, {recipe.precision}"
     )
-    if record.epoch == recipe.epochs:
+    if record.over:
         progress.say("This run is finished.")
     elif record.epoch or record.step:
         progress.say(f"Going on in epoch {record.epoch + 1} after step {record.step}.")
@@ -107,6 +108,8 @@ def _print_started(record: Started, progress: Progress) -> None:
 
 def _print_finished(record: Finished, progress: Progress) -> None:
     results = record.model.results
+    if record.early:
+        progress.say("Training ended early: no epoch of the last few was better (--patience).")
     progress.say(f"Best: epoch {results['epoch']}, validation accuracy {100 * results['validation_accuracy']:.2f}%")
     progress.say(f"model: {record.path}")
     if record.path:

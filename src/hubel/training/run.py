@@ -22,9 +22,10 @@ from hubel.modules import Network
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
 from hubel.training import checkpoint, folder, probe, setup
-from hubel.training.loop import State, records
+from hubel.training.loop import records
 from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch, Finished, Record, Started, Stopped
+from hubel.training.state import State
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints within an epoch; there is one at the end of every epoch too."""
@@ -58,7 +59,7 @@ def train(
         if place:
             folder.trim_log(place, state.epoch)
         yield _started(design, material, chosen, state, passed_over)
-        best = Best(_model(design, material, chosen, network), place)
+        best = Best(_model(design, material, chosen, state.judged), place)
         saved = time.monotonic()
         for record in records(state, setup.job(material, chosen, state.device)):
             if isinstance(record, Epoch):
@@ -69,12 +70,12 @@ def train(
                 checkpoint.save(place, state)
                 saved = time.monotonic()
             yield record
-            if stop.is_set() and state.epoch < chosen.epochs:
+            if stop.is_set() and not state.over(chosen):
                 if place:
                     checkpoint.save(place, state)
                 yield Stopped(state.epoch + 1, state.step, place)
                 return
-        yield Finished(best.model(), best.path)
+        yield Finished(best.model(), best.path, early=state.epoch < chosen.epochs)
 
 
 class Best:
@@ -131,7 +132,18 @@ def _started(design: setup.Design, material: setup.Material, recipe: Recipe, sta
     notes = (*material.source.notes, *passed_over)
     parameters = sum(weight.numel() for weight in state.network.parameters())
     counts = (len(material.train), len(material.validation))
-    return Started(recipe, *counts, material.source.classes, material.refused, notes, material.lost, parameters, state.epoch, state.step)
+    return Started(
+        recipe,
+        *counts,
+        material.source.classes,
+        material.refused,
+        notes,
+        material.lost,
+        parameters,
+        state.epoch,
+        state.step,
+        state.over(recipe),
+    )
 
 
 def _model(design: setup.Design, material: setup.Material, recipe: Recipe, network: Network) -> Model:

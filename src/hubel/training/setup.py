@@ -24,7 +24,8 @@ from hubel.pictures.pixels import Pixels
 from hubel.pictures.sources import Source, open_source
 from hubel.pictures.told import Told
 from hubel.training.loop import Job
-from hubel.training.recipe import Preset, Recipe, preset
+from hubel.training.recipe import Recipe
+from hubel.training.recipes import Preset, preset
 
 
 @dataclass(frozen=True)
