@@ -24,6 +24,7 @@ from hubel.pictures.told import Told
 from hubel.training import checkpoint, folder, probe, setup
 from hubel.training.loop import records
 from hubel.training.recipe import Recipe
+from hubel.training.recipes import Preset
 from hubel.training.records import Epoch, Finished, Record, Started, Stopped
 from hubel.training.state import State
 
@@ -34,7 +35,7 @@ SAVE_EVERY = 60.0
 def train(
     net: str | Expression,
     data: str | Path | Source,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Preset | None = None,
     out: str | Path | None = None,
     input: Shape | None = None,
     strict: bool = False,
@@ -42,8 +43,9 @@ def train(
 ) -> Iterator[Record]:
     """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
 
-    net: a name of the casebook, an expression or its text. data: a set's name, folder or Source. out: the run folder; where
-    it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
+    net: a name of the casebook, an expression or its text. data: a set's name, folder or Source. recipe: one, or a preset such as
+    hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
+    folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
     expression. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
     """
     place = None if out is None else Path(out)

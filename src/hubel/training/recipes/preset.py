@@ -18,6 +18,6 @@ class Preset:
     """What a paper does not say and is chosen here, or says and is done otherwise."""
     mean: tuple[float, ...] | None = None
     deviation: tuple[float, ...] | None = None
-    """Of values from 0 to 1; None: those of the training pictures."""
+    """Of values from 0 to 1, one a channel or one for all; None: those of the training pictures."""
     padded: tuple[int, int] | None = None
     """Pictures of this (height, width) are padded to the input; others are resized to it."""
