@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import sys
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from typing import Any
 
 from hubel.cli import recipes
@@ -14,8 +14,6 @@ from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
 from hubel.cli.writing import plain
-from hubel.training.recipe import Recipe
-from hubel.training.recipes import KINDS, preset
 from hubel.training.records import Epoch, Finished, LeftOut, Record, Started, Step, Stopped
 
 
@@ -27,11 +25,7 @@ def declare(verbs: Any) -> None:
     train.add_argument("--input", metavar="CxHxW", help="what pictures are resized to; a named network brings its own")
     train.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
     train.add_argument("--json", action="store_true", help="print the records as JSON lines")
-    train.add_argument(
-        "--recipe", choices=KINDS, default="fast", help="what the flags below start from: a fast recipe, or the paper's (default fast)"
-    )
-    group = train.add_argument_group("recipe", "What is not said is taken from the network's own recipe; `hubel recipes NET` shows it.")
-    recipes.declare(group, fields(Recipe))
+    recipes.declare_all(train)
     train.set_defaults(run=run_train)
     test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
     test.add_argument("model", help="a model file")
@@ -46,8 +40,7 @@ def run_train(given: argparse.Namespace) -> int:
     from hubel.pictures.sources import open_source
     from hubel.training.run import train
 
-    started_from = preset(given.net, given.recipe)
-    chosen = replace(started_from, recipe=replace(started_from.recipe, **recipes.said(given, fields(Recipe))))
+    chosen = recipes.meant(given)
     name = given.net if given.net.isidentifier() else f"net-{hashlib.sha256(given.net.encode()).hexdigest()[:8]}"
     shape = shape_of(given.input) if given.input else None
     with Progress(shown=not given.json) as progress:

@@ -83,22 +83,10 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
             lanes.train()
             started = time.perf_counter()
             for batches in job.batches(state.epoch, state.step):
-                done = state.epoch * job.steps + state.step
-                lr = rate(recipe, done, recipe.epochs * job.steps, state.standing.drops)
-                for group in state.optimiser.param_groups:
-                    group["lr"] = lr
-                chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT)
-                state.optimiser.zero_grad()
-                sums, images = _backward(lanes, state, job, batches)
+                lr = rate(recipe, state.epoch * job.steps + state.step, recipe.epochs * job.steps, state.standing.drops)
+                sums, images = stepped(lanes, guard, state, job, batches, lr)
                 if images:
-                    guard.watch(sums[0], state.step)
-                    if recipe.clip:
-                        nn.utils.clip_grad_norm_(state.weights, recipe.clip)
-                    state.optimiser.step()
                     state.sums[:2] += sums
-                if state.average:
-                    state.average.follow(done + 1)
-                state.step += 1
                 state.trained_seconds += time.perf_counter() - started
                 if state.step % in_turn == 0 or state.step == job.steps:
                     _refuse_unless_finite(guard, state, job)
@@ -110,6 +98,25 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
                 yield Step(state.epoch + 1, state.step, job.steps, images, lr)
                 started = time.perf_counter()
             yield _ended(state, job)
+
+
+def stepped(lanes: Lanes, guard: Guard, state: State, job: Job, batches: Iterator[Batch], lr: float) -> tuple[Tensor, int]:
+    """Take a step on some batches: their summed loss and right answers, and how many pictures they had."""
+    recipe = job.recipe
+    for group in state.optimiser.param_groups:
+        group["lr"] = lr
+    chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT)
+    state.optimiser.zero_grad()
+    sums, images = _backward(lanes, state, job, batches)
+    if images:
+        guard.watch(sums[0], state.step)
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(state.weights, recipe.clip)
+        state.optimiser.step()
+    state.step += 1
+    if state.average:
+        state.average.follow(state.epoch * job.steps + state.step)
+    return sums, images
 
 
 def _backward(lanes: Lanes, state: State, job: Job, batches: Iterator[Batch]) -> tuple[Tensor, int]:

@@ -22,7 +22,7 @@ from hubel.modules import Network
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
 from hubel.training import checkpoint, folder, probe, setup
-from hubel.training.loop import records
+from hubel.training.loop import Job, records
 from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
 from hubel.training.records import Epoch, Finished, Record, Started, Stopped
@@ -51,8 +51,7 @@ def train(
     place = None if out is None else Path(out)
     before = folder.pixels(place) if place else None
     design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
-    network = build(design.net, design.input, asked.initialisation, asked.seed)
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network = _built(design, asked)
     with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop:
         chosen = _chosen(place, design, material, asked, network)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
@@ -78,6 +77,21 @@ def train(
                 yield Stopped(state.epoch + 1, state.step, place)
                 return
         yield Finished(best.model(), best.path, early=state.epoch < chosen.epochs)
+
+
+def begun(
+    net: str | Expression, data: str | Path | Source, recipe: Recipe | Preset | None, input: Shape | None, strict: bool, told: Told | None
+) -> tuple[Network, Job]:
+    """What `train` would begin with, everything chosen: fresh weights and the job. Nothing is written."""
+    design, material, asked = setup.prepared(net, data, recipe, input, strict, told)
+    network = _built(design, asked)
+    device = next(network.parameters()).device
+    return network, setup.job(material, probe.settled(network, setup.job(material, asked, device)), device)
+
+
+def _built(design: setup.Design, recipe: Recipe) -> Network:
+    """Fresh weights, where they are trained."""
+    return build(design.net, design.input, recipe.initialisation, recipe.seed).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Best:
