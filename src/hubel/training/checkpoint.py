@@ -52,10 +52,12 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
-    """Everything that moves, by path: network.PATH, average.PATH, optimiser.NUMBER.NAME, sums."""
+    """Everything that moves, by path: network.PATH, average.PATH, scaling.NAME, optimiser.NUMBER.NAME, sums."""
     named = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
     if state.average:
         named |= {f"average.{name}": tensor for name, tensor in state.average.network.state_dict().items()}
+    if state.scaling:
+        named |= {"scaling.scale": state.scaling.scale, "scaling.steps": state.scaling.steps}
     for number, entries in state.optimiser.state_dict()["state"].items():
         named |= {f"optimiser.{number}.{name}": value for name, value in entries.items() if isinstance(value, Tensor)}
     return {**named, "sums": state.sums}
@@ -65,6 +67,9 @@ def _restore(state: State, tensors: dict[str, Tensor], says: dict[str, Any]) -> 
     state.network.load_state_dict(_below("network.", tensors))
     if state.average:
         state.average.network.load_state_dict(_below("average.", tensors))
+    if state.scaling:
+        state.scaling.scale.copy_(tensors["scaling.scale"])
+        state.scaling.steps.copy_(tensors["scaling.steps"])
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimiser."):

@@ -27,6 +27,7 @@ from hubel.training.lanes import Lanes, Part
 from hubel.training.losses import balanced, loss_of
 from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch, LeftOut, Step
+from hubel.training.scaling import Scaling
 from hubel.training.schedules import rate
 from hubel.training.state import State
 
@@ -125,7 +126,7 @@ def _backward(lanes: Lanes, state: State, job: Job, batches: Iterator[Batch]) ->
     sums, images = state.sums.new_zeros(2), 0
     for batch in batches:
         if len(batch):
-            part = part_of(job, state.epoch, planned if several else len(batch))
+            part = part_of(job, state.epoch, planned if several else len(batch), state.scaling)
             sums = lanes.run(part, batch) if not images else sums + lanes.run(part, batch)
             images += len(batch)
     if several and 0 < images < planned:  # some could not be read
@@ -133,7 +134,7 @@ def _backward(lanes: Lanes, state: State, job: Job, batches: Iterator[Batch]) ->
     return sums, images
 
 
-def part_of(job: Job, epoch: int, batch: int) -> Part:
+def part_of(job: Job, epoch: int, batch: int, scaling: Scaling | None = None) -> Part:
     """How to run some of a step's `batch` pictures forward and backward: gives their summed loss and right answers."""
     recipe = job.recipe
     augmentation = augmentation_of(recipe, job.pixels)
@@ -149,7 +150,8 @@ def part_of(job: Job, epoch: int, batch: int) -> Part:
         loss = loss_function(scores.float(), labels)
         for head, weight in zip(heads, head_weights(network) if heads else []):
             loss = loss + weight * loss_function(head.float(), labels)
-        (loss * (len(some) / batch)).backward()  # type: ignore[no-untyped-call]
+        share = loss * (len(some) / batch)
+        (share * scaling.scale if scaling else share).backward()  # type: ignore[no-untyped-call]
         right = (predicted(scores.detach()) == labels).sum()
         return torch.stack([loss.detach() * len(some), right])
 

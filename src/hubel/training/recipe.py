@@ -112,7 +112,11 @@ class Recipe:
     validation: float = setting(
         0.1, "share of the training pictures of each class to validate on, where the set brings no validation split"
     )
-    precision: str = setting("auto", "of the arithmetic; auto: bf16 where this machine is clearly faster with it", ("auto", "fp32", "bf16"))
+    precision: str = setting(
+        "auto",
+        "of the arithmetic; auto: bf16 where this machine is clearly faster with it; fp16, on GPUs alone, scales the loss",
+        ("auto", "fp32", "bf16", "fp16"),
+    )
     threads: int = setting(0, "processor threads; 0: as many as are fastest, measured at the start")
     lanes: int = setting(0, "parts of each batch that are computed side by side, sharing the threads; 0: measured at the start")
     seed: int = setting(0, "decides fresh weights, order, augmentation and the validation part")

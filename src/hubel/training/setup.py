@@ -151,7 +151,9 @@ def _fit(picture: Callable[[int], Image.Image], count: int, chosen: Preset) -> L
 
 
 def job(material: Material, recipe: Recipe, device: torch.device) -> Job:
-    """The job, its pictures on the device."""
+    """The job, its pictures on the device. Raises RunError where the recipe wants half precision and the device is a processor."""
+    if recipe.precision == "fp16" and device.type == "cpu":
+        raise RunError("The recipe has precision='fp16', which is for GPUs, and there is none here. Say --precision bf16, or leave it out.")
     return Job(with_axes(recipe, material.train), material.pixels, material.train.to(device), material.validation.to(device))
 
 

@@ -8,11 +8,12 @@ from torch import nn
 from hubel.modules import Network
 from hubel.training.averaging import Average
 from hubel.training.recipe import Recipe
+from hubel.training.scaling import Scaling
 from hubel.training.standing import Standing
 
 
 class State:
-    """The weights and their average, the optimiser, the position, how validation stands, and the epoch's sums so far."""
+    """The weights and their average, the optimiser, the scale of the loss, the position, how validation stands, and the epoch's sums so far."""
 
     def __init__(self, network: Network, recipe: Recipe) -> None:
         self.network = network
@@ -20,6 +21,7 @@ class State:
         self.optimiser = optimiser_of(network, recipe)
         self.average = Average(network, recipe.ema) if recipe.ema else None
         self.device = next(network.parameters()).device
+        self.scaling = Scaling(self.device) if recipe.precision == "fp16" else None
         self.epoch = self.step = 0
         self.standing = Standing()
         self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
@@ -42,4 +44,8 @@ def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(weights, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     nesterov = recipe.nesterov and recipe.momentum > 0
-    return torch.optim.SGD(weights, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov, fused=True)
+    sgd = torch.optim.SGD(weights, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov, fused=True)
+    if recipe.precision == "fp16" and recipe.momentum:
+        for weight in weights:  # torch leaves them unwritten where the very first step is skipped, and reads them in the next
+            sgd.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    return sgd
