@@ -57,7 +57,7 @@ def run_train(given: argparse.Namespace) -> int:
 def _print_json(record: Record) -> None:
     kind = type(record).__name__.lower()
     if isinstance(record, Finished):
-        print(json.dumps({"record": kind, "path": str(record.path), "results": record.model.results}), flush=True)
+        print(json.dumps({"record": kind, "path": str(record.path), "results": record.model.results, "early": record.early}), flush=True)
     elif not isinstance(record, Step):
         print(json.dumps({"record": kind, **asdict(record)}, default=str), flush=True)
 
