@@ -1,5 +1,6 @@
 """How the learning rate moves, held against torch's own schedulers, and what validation decides: plateaus and early stopping."""
 
+import json
 import math
 from dataclasses import replace
 from itertools import pairwise
@@ -153,7 +154,14 @@ def test_left_after_any_step_a_run_goes_on_at_the_same_rates_to_the_same_end(tmp
     assert heard == rates and ended(tmp_path / "left") == expected
 
 
-def test_a_checkpoint_from_before_plateaus_is_gone_on_with(tmp_path):
+LATER = {
+    "recipe": ("accumulate", "clip", "ema", "warmup_steps", "warmup_lr", "milestones", "plateau", "patience", "class_weights"),
+    "checkpoint": ("waited", "drops", "since"),
+}
+"""What recipes and checkpoints did not have at first."""
+
+
+def test_a_run_from_before_there_was_all_this_is_gone_on_with(tmp_path):
     list(train(tmp_path / "whole"))
     going = train(tmp_path / "left")
     for record in going:
@@ -161,6 +169,12 @@ def test_a_checkpoint_from_before_plateaus_is_gone_on_with(tmp_path):
             going.close()
     path = next((tmp_path / "left").glob("checkpoint-*"))
     tensors, says = weights.read(path)
-    weights.write(path, tensors, {name: value for name, value in says.items() if name not in ("waited", "drops", "since")})
-    list(train(tmp_path / "left"))
+    weights.write(path, tensors, {name: value for name, value in says.items() if name not in LATER["checkpoint"]})
+    path = tmp_path / "left" / "recipe.json"
+    said = json.loads(path.read_text())
+    for part in ("recipe", "asked"):
+        said[part] = {name: value for name, value in said[part].items() if name not in LATER["recipe"]}
+    path.write_text(json.dumps(said))
+    started, *_ = train(tmp_path / "left")
+    assert started.epoch == 1
     assert ended(tmp_path / "left") == ended(tmp_path / "whole")

@@ -88,8 +88,7 @@ GOOGLENET = {
         "how the weights are averaged is not printed; the share kept is 0.9999 here",
         "the strength of the photometric distortions is not printed, nor whether pictures are mirrored; here 0.5, and they are",
         "the paper trains asynchronously on many machines",
-        "the mean is subtracted as sec. 5 says; the scale of the pixels is not printed",
-        deviation=CENTRED,
+        "the mean is subtracted as sec. 5 says; the scale of the pixels is not printed: here their deviation is made 1",
     )
 }  # fmt: skip
 
@@ -128,7 +127,7 @@ def residual_cifar(name: str) -> Preset:
         MEAN,
         GREY,
         *([UNTIL] if depth >= 110 else []),
-        *(["whether the 1202 layers warm up too is not printed; they do here, as those of 110"] if depth == 1202 else []),
+        *(["the warm-up is printed for resnet110; whether this one has it too is not"] if depth >= 110 and name != "resnet110" else []),
         deviation=CENTRED,
     )
 
