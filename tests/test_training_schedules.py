@@ -132,7 +132,7 @@ def test_a_run_that_goes_through_all_its_epochs_did_not_end_early(tmp_path):
 
 @pytest.mark.parametrize(
     "recipe",
-    [replace(PATIENT, schedule="plateau", plateau=1, step_factor=0.5, patience=4), replace(RECIPE, schedule="cosine", warmup_steps=7),
+    [replace(PATIENT, schedule="plateau", plateau=2, step_factor=0.5, patience=5), replace(RECIPE, schedule="cosine", warmup_steps=7),
      replace(RECIPE, schedule="milestones", milestones="1.4 2", warmup_steps=3, warmup_lr=0.001)],
     ids=["plateau", "cosine", "milestones"],
 )  # fmt: skip
