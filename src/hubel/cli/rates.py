@@ -32,12 +32,13 @@ def declare(verbs: Any) -> None:
 
 def run_lr(given: argparse.Namespace) -> int:
     from hubel.training.curve import curve
-    from hubel.training.rates import tried
+    from hubel.training.rates import refuse_no_range, tried
     from hubel.training.run import begun
 
     chosen, out = recipes.meant(given), Path(given.out)
     if out.suffix.lower() != ".png":
         raise HubelError(f"--out is {given.out!r}; the curve is a PNG, so name it something.png.")
+    refuse_no_range(given.lowest, given.highest, given.steps)
     shape = shape_of(given.input) if given.input else None
     with Progress(shown=not given.json) as progress:
         network, job = begun(given.net, given.data, chosen, shape, given.strict, progress.told)

@@ -49,15 +49,20 @@ class Rates:
         return float(f"{self.lowest / 10:.1e}")
 
 
+def refuse_no_range(least: float, most: float, steps: int) -> None:
+    """Raise RunError where rates cannot be raised so."""
+    if not (0 < least < most < math.inf and steps >= FEWEST):
+        raise RunError(
+            f"Rates from {least:g} to {most:g} in {steps} steps are no range: the first must be above 0, and {FEWEST} steps the fewest."
+        )
+
+
 def tried(network: Network, job: Job, least: float = LOWEST, most: float = HIGHEST, steps: int = STEPS, told: Told | None = None) -> Rates:
     """Train a copy of the network for so many steps, each at a higher rate, until it breaks. The job's threads and precision are settled.
 
     Raises RunError where the range is none, or the loss never falls.
     """
-    if not (0 < least < most < math.inf and steps >= FEWEST):
-        raise RunError(
-            f"Rates from {least:g} to {most:g} in {steps} steps are no range: the first must be above 0, and {FEWEST} steps the fewest."
-        )
+    refuse_no_range(least, most, steps)
     threads = torch.get_num_threads()
     probe.Way(job.recipe.threads or threads, job.recipe.lanes or 1, job.recipe.precision).settle()
     try:
