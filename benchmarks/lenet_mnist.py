@@ -33,8 +33,9 @@ def ours(folder: str) -> None:
     from hubel.build import build
     from hubel.training import probe, setup
     from hubel.training.lanes import Lanes
-    from hubel.training.loop import State, optimiser_of, records
+    from hubel.training.loop import records
     from hubel.training.records import Step
+    from hubel.training.state import State, optimiser_of
 
     torch.set_num_interop_threads(1)
     asked = hubel.Recipe(epochs=10_000, batch=BATCH, schedule="constant", lr=0.01)

@@ -58,6 +58,17 @@ def test_train_prints_records_as_json_lines(tmp_path, trained, capsys):
     assert records[0]["recipe"]["epochs"] == 4 and len(records[0]["refused"]) == 2
 
 
+def test_train_says_that_it_ended_early_and_again_when_asked_again(tmp_path, trained, capsys):
+    words = ("train", NET, trained[0], "--out", tmp_path / "run", *QUICK, "--epochs", "99", "--lr", "1e-9", "--patience", "2")
+    out, _ = said(capsys, *words)
+    assert "Training ended early: no epoch of the last few was better (--patience)." in out and "epoch 99/99" not in out
+    assert "Best: epoch" in out
+    out, _ = said(capsys, *words)
+    assert "This run is finished." in out and "Training ended early" in out and not re.search("^epoch ", out, re.M)
+    out, _ = said(capsys, *words, "--json")
+    assert [json.loads(line).get("early") for line in out.splitlines()] == [None, True]
+
+
 def test_every_field_of_the_recipe_is_a_flag(tmp_path, trained, capsys):
     words = [
         "--optimiser",

@@ -64,9 +64,13 @@ def killed(process, draw):
     return process.returncode == -signal.SIGKILL
 
 
-def test_kill_9_at_any_instant_any_number_of_times_ends_in_the_same_bits(tmp_path):
+EVERYTHING = ("--accumulate", 2, "--clip", 0.5, "--ema", 0.95, "--class-weights", "balanced", "--schedule", "plateau", "--plateau", 2)
+
+
+@pytest.mark.parametrize("more", [(), pytest.param(EVERYTHING, marks=pytest.mark.slow)], ids=["plain", "everything"])
+def test_kill_9_at_any_instant_any_number_of_times_ends_in_the_same_bits(tmp_path, more):
     pictures, draw = folder(tmp_path / "pictures", 240), random.Random(0)
-    many = ("--epochs", 40)
+    many = ("--epochs", 40, *more)
     with hubel_process(*command(pictures, tmp_path / "whole", *many)) as whole:
         assert "Best: epoch" in whole.communicate()[0] and whole.returncode == 0
     assert sum(killed(hubel_process(*command(pictures, tmp_path / "killed", *many)), draw) for _ in range(4)) >= 2

@@ -16,9 +16,13 @@ from hubel.errors import HubelError, LayerError, RunError
 from hubel.evaluation import scored
 from hubel.nets import NETS
 from hubel.training import losses, probe, setup
-from hubel.training.loop import Guard, Job, State, records
-from hubel.training.recipe import GENERAL, PRESETS, Recipe
+from hubel.training.guard import Guard
+from hubel.training.loop import Job, records
+from hubel.training.recipe import Recipe
+from hubel.training.recipes import FAST, GENERAL, PAPER
 from hubel.training.records import Epoch, Finished, Started, Step
+from hubel.training.schedules import rate
+from hubel.training.state import State
 from runs import NET, RECIPE, source, train
 
 # --- recipes and losses ---
@@ -50,7 +54,7 @@ def test_one_output_costs_what_two_outputs_with_the_same_odds_cost(smoothing):
 
 @given(st.integers(1, 3000), st.floats(0, 0.9), st.floats(1e-5, 10))
 def test_onecycle_rises_to_the_rate_and_falls_to_nearly_nothing(steps, warmup, lr):
-    rates = [Recipe(lr=lr, warmup=warmup).rate(step, steps) for step in range(steps)]
+    rates = [rate(Recipe(lr=lr, warmup=warmup), step, steps) for step in range(steps)]
     top = rates.index(max(rates))
     assert min(rates) > 0 and max(rates) <= lr * (1 + 1e-12)
     assert rates[: top + 1] == sorted(rates[: top + 1]) and rates[top:] == sorted(rates[top:], reverse=True)
@@ -60,8 +64,8 @@ def test_onecycle_rises_to_the_rate_and_falls_to_nearly_nothing(steps, warmup, l
 
 def test_step_multiplies_the_rate_after_every_share_of_the_steps():
     recipe = Recipe(lr=1.0, schedule="step", step_every=0.25, step_factor=0.1)
-    assert [recipe.rate(step, 8) for step in range(8)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
-    assert {Recipe(lr=0.3, schedule="constant").rate(step, 9) for step in range(9)} == {0.3}
+    assert [rate(recipe, step, 8) for step in range(8)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    assert {rate(Recipe(lr=0.3, schedule="constant"), step, 9) for step in range(9)} == {0.3}
 
 
 @pytest.mark.parametrize(
@@ -75,12 +79,12 @@ def test_a_recipe_that_cannot_be_is_refused_by_field_and_value(field, value):
 
 
 def test_presets_are_for_networks_that_there_are_and_say_what_to_expect():
-    assert set(PRESETS) <= set(NETS)
-    assert all(chosen.expect and chosen.source for chosen in (GENERAL, *PRESETS.values()))
+    assert set(FAST) | set(PAPER) <= set(NETS)
+    assert all(chosen.expect and chosen.source for chosen in (GENERAL, *FAST.values(), *PAPER.values()))
 
 
 def test_lenet5s_pixels_are_the_papers():
-    chosen = PRESETS["lenet5"]
+    chosen = FAST["lenet5"]
     assert [(value / 255 - chosen.mean[0]) / chosen.deviation[0] for value in (0, 255)] == pytest.approx([-0.1, 1.175])
 
 
@@ -274,7 +278,7 @@ def test_every_network_of_the_casebook_takes_a_step(row):
     network = build(row.net(), row.input, row.initialisation)
     labels = torch.tensor([0, 1])
     given = network.train()(torch.randn(2, *row.input, generator=torch.Generator().manual_seed(0)))
-    chosen = PRESETS.get(row.name, GENERAL).recipe
+    chosen = FAST.get(row.name, GENERAL).recipe
     scored = given if isinstance(given, tuple) else (given,)
     sum(losses.loss_of(chosen, scores.shape[1])(scores, labels) for scores in scored).backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in network.parameters())

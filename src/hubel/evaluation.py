@@ -22,8 +22,10 @@ VALUES = 2**23
 
 
 def precise(precision: str, device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """Arithmetic in the precision of that name: "fp32" or "bf16"."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+    """Arithmetic in the precision of that name: "fp32", "bf16" or "fp16"."""
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
 
 
 @torch.no_grad()

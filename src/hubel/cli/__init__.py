@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 
 import hubel
-from hubel.cli import augmenting, data, designing, predicting, sizing, training
+from hubel.cli import augmenting, data, designing, predicting, published, rates, sizing, training
 from hubel.cli.writing import plain
 from hubel.errors import HubelError, LayerError, NotationError, ReadError, ShapeError
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"hubel {hubel.__version__}")
     top.set_defaults(run=lambda given: _help(top))
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for room in (sizing, designing, data, augmenting, training, predicting):
+    for room in (sizing, designing, data, augmenting, published, rates, training, predicting):
         room.declare(verbs)
     return top
 

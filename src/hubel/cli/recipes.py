@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import Field
+from dataclasses import Field, fields, replace
 from typing import Any
 
-KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
+from hubel.training.recipe import Recipe
+from hubel.training.recipes import KINDS, Preset, preset
+
+TYPES: dict[str, type] = {"int": int, "float": float, "str": str}
 
 
 def declare(group: argparse._ArgumentGroup, entries: Iterable[Field[Any]]) -> None:
@@ -19,9 +22,24 @@ def declare(group: argparse._ArgumentGroup, entries: Iterable[Field[Any]]) -> No
         else:
             choices = field.metadata["choices"] or None
             shown = None if choices else "TEXT" if field.type == "str" else "N"
-            group.add_argument(flag, type=KINDS[str(field.type)], choices=choices, metavar=shown, default=None, help=says)
+            group.add_argument(flag, type=TYPES[str(field.type)], choices=choices, metavar=shown, default=None, help=says)
 
 
 def said(given: argparse.Namespace, entries: Iterable[Field[Any]]) -> dict[str, Any]:
     """What the user has said of those fields."""
     return {field.name: getattr(given, field.name) for field in entries if getattr(given, field.name) is not None}
+
+
+def declare_all(verb: argparse.ArgumentParser) -> None:
+    """The flags of a verb that trains: what its recipe starts from, and every field."""
+    verb.add_argument(
+        "--recipe", choices=KINDS, default="fast", help="what the flags below start from: a fast recipe, or the paper's (default fast)"
+    )
+    says = "What is not said is taken from the network's own recipe; `hubel recipes NET` shows it."
+    declare(verb.add_argument_group("recipe", says), fields(Recipe))
+
+
+def meant(given: argparse.Namespace) -> Preset:
+    """The preset that a user starts from, with what the flags say."""
+    chosen = preset(given.net, given.recipe)
+    return replace(chosen, recipe=replace(chosen.recipe, **said(given, fields(Recipe))))

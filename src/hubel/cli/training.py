@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import sys
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from typing import Any
 
 from hubel.cli import recipes
@@ -14,7 +14,6 @@ from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
 from hubel.cli.writing import plain
-from hubel.training.recipe import Recipe, preset
 from hubel.training.records import Epoch, Finished, LeftOut, Record, Started, Step, Stopped
 
 
@@ -26,8 +25,7 @@ def declare(verbs: Any) -> None:
     train.add_argument("--input", metavar="CxHxW", help="what pictures are resized to; a named network brings its own")
     train.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
     train.add_argument("--json", action="store_true", help="print the records as JSON lines")
-    group = train.add_argument_group("recipe", "What is not said is taken from the network's own recipe.")
-    recipes.declare(group, fields(Recipe))
+    recipes.declare_all(train)
     train.set_defaults(run=run_train)
     test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
     test.add_argument("model", help="a model file")
@@ -42,24 +40,24 @@ def run_train(given: argparse.Namespace) -> int:
     from hubel.pictures.sources import open_source
     from hubel.training.run import train
 
-    recipe = replace(preset(given.net).recipe, **recipes.said(given, fields(Recipe)))
+    chosen = recipes.meant(given)
     name = given.net if given.net.isidentifier() else f"net-{hashlib.sha256(given.net.encode()).hexdigest()[:8]}"
     shape = shape_of(given.input) if given.input else None
     with Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         out = given.out or f"runs/{name}-{source.name}"
-        for record in train(given.net, source, recipe, out, shape, given.strict, progress.told):
+        for record in train(given.net, source, chosen, out, shape, given.strict, progress.told):
             if given.json:
                 _print_json(record)
             else:
-                _print(record, progress, recipe.epochs)
+                _print(record, progress, chosen.recipe.epochs)
     return 0 if isinstance(record, Finished) else 130
 
 
 def _print_json(record: Record) -> None:
     kind = type(record).__name__.lower()
     if isinstance(record, Finished):
-        print(json.dumps({"record": kind, "path": str(record.path), "results": record.model.results}), flush=True)
+        print(json.dumps({"record": kind, "path": str(record.path), "results": record.model.results, "early": record.early}), flush=True)
     elif not isinstance(record, Step):
         print(json.dumps({"record": kind, **asdict(record)}, default=str), flush=True)
 
@@ -99,7 +97,7 @@ def _print_started(record: Started, progress: Progress) -> None:
         f"{record.parameters:,} parameters; {record.train:,} pictures to learn from, {record.validation:,} to validate on, {len(record.classes)} classes; "
         f"{recipe.threads} thread{'s' if recipe.threads > 1 else ''}{f' in {recipe.lanes} lanes' if recipe.lanes > 1 else ''}, {recipe.precision}"
     )
-    if record.epoch == recipe.epochs:
+    if record.over:
         progress.say("This run is finished.")
     elif record.epoch or record.step:
         progress.say(f"Going on in epoch {record.epoch + 1} after step {record.step}.")
@@ -107,6 +105,8 @@ def _print_started(record: Started, progress: Progress) -> None:
 
 def _print_finished(record: Finished, progress: Progress) -> None:
     results = record.model.results
+    if record.early:
+        progress.say("Training ended early: no epoch of the last few was better (--patience).")
     progress.say(f"Best: epoch {results['epoch']}, validation accuracy {100 * results['validation_accuracy']:.2f}%")
     progress.say(f"model: {record.path}")
     if record.path:

@@ -119,6 +119,12 @@ def steps(count: int, batch: int) -> int:
     return count if batch == 1 else max(1, -(-(count - 1) // batch))
 
 
+def in_batches(numbers: Tensor, batch: int) -> list[Tensor]:
+    """Numbers of pictures in batches, as many as `steps` says."""
+    last = steps(len(numbers), batch) - 1
+    return [*torch.split(numbers[: last * batch], batch), numbers[last * batch :]] if last else [numbers]
+
+
 def shuffled(count: int, batch: int, seed: int, epoch: int, start: int = 0, runs: Sequence[int] = ()) -> Iterator[Tensor]:
     """The numbers of the pictures in each batch of an epoch, from step `start` on.
 

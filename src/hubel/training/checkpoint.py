@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from hubel import weights
 from hubel.errors import ModelError, RunError
-from hubel.training.loop import State
+from hubel.training.standing import Standing
+from hubel.training.state import State
 
 KEPT = 2
 """How many checkpoints stay: the last, and one before it should the last be damaged."""
@@ -19,7 +21,7 @@ KEPT = 2
 def save(folder: Path, state: State) -> Path:
     """Write the state, whole or not at all, and remove all but the last few."""
     path = folder / f"checkpoint-{state.epoch:05d}-{state.step:07d}.safetensors"
-    says = {"epoch": state.epoch, "step": state.step, "best": state.best, "trained_seconds": state.trained_seconds}
+    says = {"epoch": state.epoch, "step": state.step, "trained_seconds": state.trained_seconds, **asdict(state.standing)}
     weights.write(path, _tensors(state), says)
     for old in _listed(folder)[:-KEPT]:
         old.unlink()
@@ -50,16 +52,24 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
-    """Everything that moves, by path: network.PATH, optimiser.NUMBER.NAME, sums."""
+    """Everything that moves, by path: network.PATH, average.PATH, scaling.NAME, optimiser.NUMBER.NAME, sums."""
     named = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
+    if state.average:
+        named |= {f"average.{name}": tensor for name, tensor in state.average.network.state_dict().items()}
+    if state.scaling:
+        named |= {"scaling.scale": state.scaling.scale, "scaling.steps": state.scaling.steps}
     for number, entries in state.optimiser.state_dict()["state"].items():
         named |= {f"optimiser.{number}.{name}": value for name, value in entries.items() if isinstance(value, Tensor)}
     return {**named, "sums": state.sums}
 
 
 def _restore(state: State, tensors: dict[str, Tensor], says: dict[str, Any]) -> None:
-    network = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
-    state.network.load_state_dict(network)
+    state.network.load_state_dict(_below("network.", tensors))
+    if state.average:
+        state.average.network.load_state_dict(_below("average.", tensors))
+    if state.scaling:
+        state.scaling.scale.copy_(tensors["scaling.scale"])
+        state.scaling.steps.copy_(tensors["scaling.steps"])
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimiser."):
@@ -70,7 +80,12 @@ def _restore(state: State, tensors: dict[str, Tensor], says: dict[str, Any]) -> 
     _lay_out_as_weights(state.optimiser)
     state.sums[: len(tensors["sums"])] = tensors["sums"]
     state.epoch, state.step, state.trained_seconds = says["epoch"], says["step"], says["trained_seconds"]
-    state.best = tuple(says["best"]) if says["best"] else None
+    best = tuple(says["best"]) if says["best"] else None
+    state.standing = Standing(best, *(says.get(name, 0) for name in ("waited", "drops", "since")))  # earlier checkpoints say the best alone
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _lay_out_as_weights(optimiser: torch.optim.Optimizer) -> None:

@@ -5,10 +5,11 @@ At every record the state is whole: training can be stopped there, saved, and go
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +20,16 @@ from hubel.errors import RunError
 from hubel.evaluation import precise, predicted, scored
 from hubel.modules import head_weights
 from hubel.pictures.augment import Augmentation
-from hubel.pictures.batches import Batch, Feed, shuffled, steps
+from hubel.pictures.batches import Batch, Feed, in_batches, shuffled, steps
 from hubel.pictures.pixels import Pixels
+from hubel.training.guard import Guard
 from hubel.training.lanes import Lanes, Part
-from hubel.training.losses import loss_of
+from hubel.training.losses import balanced, loss_of
 from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch, LeftOut, Step
+from hubel.training.scaling import Scaling
+from hubel.training.schedules import rate
+from hubel.training.state import State
 
 CHECK_EVERY = 64
 """Steps between looks at the guard where a look makes the host wait for the device."""
@@ -42,62 +47,30 @@ class Job:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        return steps(len(self.train), self.recipe.batch)
+        return steps(len(self.train), self.recipe.batch * self.recipe.accumulate)
 
     def numbers(self, epoch: int, start: int = 0) -> Iterator[Tensor]:
-        """The numbers of the pictures in each step of an epoch, from step `start` on."""
-        return shuffled(len(self.train), self.recipe.batch, self.recipe.seed, epoch, start, self.train.runs)
+        """The numbers of the pictures in each step of an epoch, from step `start` on: those of one batch, or of several."""
+        recipe = self.recipe
+        return shuffled(len(self.train), recipe.batch * recipe.accumulate, recipe.seed, epoch, start, self.train.runs)
 
+    def batches(self, epoch: int, start: int) -> Iterator[Iterator[Batch]]:
+        """The batches of each step of an epoch, from step `start` on."""
+        numbers = (part for together in self.numbers(epoch, start) for part in in_batches(together, self.recipe.batch))
+        dealt = iter(self.train.dealt(numbers, epoch))
+        for step in range(start, self.steps):
+            yield islice(dealt, steps(self.pictures(step), self.recipe.batch))
+        next(dealt, None)  # there is none: what deals them out can end
 
-class State:
-    """What moves while training: the weights, the optimiser, the position, and the epoch's sums so far."""
+    def pictures(self, step: int) -> int:
+        """How many pictures a step takes where all can be read."""
+        full = self.recipe.batch * self.recipe.accumulate
+        return full if step < self.steps - 1 else len(self.train) - step * full
 
-    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
-        self.network = network
-        self.optimiser = optimiser_of(network, recipe)
-        self.device = next(network.parameters()).device
-        self.epoch = self.step = 0
-        self.best: tuple[float, float] | None = None
-        """(accuracy, minus loss) on the validation pictures, of the best epoch so far."""
-        self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
-        """Loss, right answers, and pictures that were left out, of this epoch."""
-        self.trained_seconds = 0.0
-
-
-def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser, fused: one pass over the weights a step, skipped whole if `found_inf` says so."""
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
-    if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(weights, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-    nesterov = recipe.nesterov and recipe.momentum > 0
-    return torch.optim.SGD(weights, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov, fused=True)
-
-
-class Guard:
-    """Keeps a step that is not finite from being taken, without asking the device each time.
-
-    Once a loss or gradient is NaN or infinite, the optimiser skips that step and every later one; `look` says which it was.
-    """
-
-    def __init__(self, state: State) -> None:
-        self.weights = [weight for weight in state.network.parameters() if weight.requires_grad]
-        self.stopped = torch.zeros((), device=state.device)
-        self.first = torch.full((), -1, device=state.device)
-        state.optimiser.found_inf = self.stopped  # type: ignore[attr-defined]
-
-    def watch(self, loss: Tensor, step: int) -> None:
-        """Take note of this step's loss and gradients, before the optimiser's step."""
-        total = torch.stack([weight.grad.sum() for weight in self.weights if weight.grad is not None]).sum()
-        total = loss + total  # a sum with a NaN or an infinity in it is one itself
-        if total.device.type == "cpu" and math.isfinite(total.item()):
-            return
-        bad = total.isfinite().logical_not_()
-        self.first.copy_(torch.where(bad & (self.stopped == 0), step, self.first))
-        self.stopped.copy_(torch.maximum(self.stopped, bad))
-
-    def look(self) -> int | None:
-        """The step that was not finite, if there was one. Waits for the device."""
-        return int(self.first) if bool(self.stopped) else None
+    @cached_property
+    def class_weights(self) -> Tensor | None:
+        """What a picture of each class counts in training, where they do not count alike."""
+        return balanced(self.train.labels) if self.recipe.class_weights == "balanced" else None
 
 
 def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
@@ -107,28 +80,22 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
     in_turn = 1 if state.device.type == "cpu" else CHECK_EVERY
     said = {refused.name for pictures in (job.train, job.validation) for refused in pictures.refused}
     with Lanes(state.network, recipe.lanes or 1) as lanes:
-        while state.epoch < recipe.epochs:
+        while not state.over(recipe):
             lanes.train()
             started = time.perf_counter()
-            for batch in job.train.dealt(job.numbers(state.epoch, state.step), state.epoch):
-                rate = recipe.rate(state.epoch * job.steps + state.step, recipe.epochs * job.steps)
-                for group in state.optimiser.param_groups:
-                    group["lr"] = rate
-                chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT)
-                state.optimiser.zero_grad()
-                if len(batch):
-                    sums = lanes.run(part_of(job, state.epoch, len(batch)), batch)
-                    guard.watch(sums[0], state.step)
-                    state.optimiser.step()
+            for batches in job.batches(state.epoch, state.step):
+                lr = rate(recipe, state.epoch * job.steps + state.step, recipe.epochs * job.steps, state.standing.drops)
+                sums, images = stepped(lanes, guard, state, job, batches, lr)
+                if images:
                     state.sums[:2] += sums
-                state.step += 1
                 state.trained_seconds += time.perf_counter() - started
                 if state.step % in_turn == 0 or state.step == job.steps:
                     _refuse_unless_finite(guard, state, job)
-                if batch.missing:
-                    state.sums[2] += batch.missing
+                missing = job.pictures(state.step - 1) - images
+                if missing:
+                    state.sums[2] += missing
                     yield from _left_out(job.train, said)
-                yield Step(state.epoch + 1, state.step, job.steps, len(batch), rate)
+                yield Step(state.epoch + 1, state.step, job.steps, images, lr)
                 started = time.perf_counter()
             record = _ended(state, job)
             yield from _left_out(job.validation, said)
@@ -143,8 +110,41 @@ def _left_out(pictures: Feed, said: set[str]) -> Iterator[LeftOut]:
         yield LeftOut(fresh)
 
 
-def part_of(job: Job, epoch: int, batch: int) -> Part:
-    """How to run some pictures of a batch forward and backward: gives their summed loss and right answers."""
+def stepped(lanes: Lanes, guard: Guard, state: State, job: Job, batches: Iterator[Batch], lr: float) -> tuple[Tensor, int]:
+    """Take a step on some batches: their summed loss and right answers, and how many pictures they had."""
+    recipe = job.recipe
+    for group in state.optimiser.param_groups:
+        group["lr"] = lr
+    chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT)
+    state.optimiser.zero_grad()
+    sums, images = _backward(lanes, state, job, batches)
+    if images:
+        guard.watch(sums[0], state.step)
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(state.weights, recipe.clip)
+        state.optimiser.step()
+    state.step += 1
+    if state.average:
+        state.average.follow(state.epoch * job.steps + state.step)
+    return sums, images
+
+
+def _backward(lanes: Lanes, state: State, job: Job, batches: Iterator[Batch]) -> tuple[Tensor, int]:
+    """Run a step's batches forward and backward: what they sum to, and how many pictures they had, of which the gradients are means."""
+    planned, several = job.pictures(state.step), job.recipe.accumulate > 1
+    sums, images = state.sums.new_zeros(2), 0
+    for batch in batches:
+        if len(batch):
+            part = part_of(job, state.epoch, planned if several else len(batch), state.scaling)
+            sums = lanes.run(part, batch) if not images else sums + lanes.run(part, batch)
+            images += len(batch)
+    if several and 0 < images < planned:  # some could not be read
+        torch._foreach_mul_([weight.grad for weight in state.weights if weight.grad is not None], planned / images)
+    return sums, images
+
+
+def part_of(job: Job, epoch: int, batch: int, scaling: Scaling | None = None) -> Part:
+    """How to run some of a step's `batch` pictures forward and backward: gives their summed loss and right answers."""
     recipe = job.recipe
     augmentation = augmentation_of(recipe, job.pixels)
 
@@ -155,11 +155,12 @@ def part_of(job: Job, epoch: int, batch: int) -> Part:
         with precise(recipe.precision, labels.device):
             outputs = network(pictures)
         scores, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
-        loss_function = loss_of(recipe, scores.shape[1])
+        loss_function = loss_of(recipe, scores.shape[1], job.class_weights)
         loss = loss_function(scores.float(), labels)
         for head, weight in zip(heads, head_weights(network) if heads else []):
             loss = loss + weight * loss_function(head.float(), labels)
-        (loss * (len(some) / batch)).backward()  # type: ignore[no-untyped-call]
+        share = loss * (len(some) / batch)
+        (share * scaling.scale if scaling else share).backward()  # type: ignore[no-untyped-call]
         right = (predicted(scores.detach()) == labels).sum()
         return torch.stack([loss.detach() * len(some), right])
 
@@ -181,20 +182,19 @@ def augmentation_of(recipe: Recipe, pixels: Pixels) -> Augmentation:
 
 def _ended(state: State, job: Job) -> Epoch:
     """Validate, and move to the next epoch."""
-    rate = job.recipe.rate((state.epoch + 1) * job.steps - 1, job.recipe.epochs * job.steps)
+    lr = rate(job.recipe, (state.epoch + 1) * job.steps - 1, job.recipe.epochs * job.steps, state.standing.drops)
     loss, right, left_out = state.sums.tolist()
     count = max(1, len(job.train) - int(left_out))
-    scores, labels = scored(state.network, job.validation, job.pixels, job.recipe.precision)
+    scores, labels = scored(state.judged, job.validation, job.pixels, job.recipe.precision)
     accuracy = float((predicted(scores) == labels).double().mean())
     validation_loss = float(loss_of(job.recipe, scores.shape[1])(scores, labels))
-    standing = (accuracy, -validation_loss)
-    best = state.best is None or standing > state.best
-    state.best = standing if best else state.best
+    state.standing = state.standing.after(accuracy, validation_loss, job.recipe)
+    best = state.standing.waited == 0
     seconds = state.trained_seconds
     state.epoch, state.step, state.trained_seconds = state.epoch + 1, 0, 0.0
     state.sums.zero_()
     return Epoch(
-        state.epoch, rate, loss / count, right / count, validation_loss, accuracy, best, seconds, count / max(seconds, 1e-9), int(left_out)
+        state.epoch, lr, loss / count, right / count, validation_loss, accuracy, best, seconds, count / max(seconds, 1e-9), int(left_out)
     )
 
 

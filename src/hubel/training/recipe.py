@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hubel.errors import RunError
+from hubel.training.schedules import SCHEDULES
 
 
 def setting(default: Any, says: str, choices: tuple[str, ...] = (), changes: bool = False) -> Any:
@@ -22,24 +23,50 @@ def change(default: Any, says: str, choices: tuple[str, ...] = ()) -> Any:
 @dataclass(frozen=True)
 class Recipe:
     epochs: int = setting(10, "how often every training picture is seen")
-    batch: int = setting(128, "pictures in one step")
+    batch: int = setting(128, "pictures that are computed at once")
+    accumulate: int = setting(
+        1, "batches in one step: the gradients are those of all their pictures together, but batch norm sees each batch by itself"
+    )
     optimiser: str = setting("sgd", "what takes the steps", ("sgd", "adamw"))
     lr: float = setting(0.02, "learning rate at its highest")
     momentum: float = setting(0.9, "of sgd")
     nesterov: bool = setting(True, "whether sgd's momentum looks ahead")
     weight_decay: float = setting(5e-4, "pull of the weights towards zero")
+    clip: float = setting(0.0, "scale the gradients of a step down to this norm, of all of them together, where it is larger; 0: do not")
+    ema: float = setting(
+        0.0,
+        "validate and save a moving average of the weights, of which each step keeps this share (batch norm's statistics likewise); 0: do not",
+    )
     schedule: str = setting(
-        "onecycle", "how the learning rate moves: up and down to zero, by steps, or not", ("onecycle", "step", "constant")
+        "onecycle",
+        "how the learning rate moves: up and down to zero (onecycle), down to zero (cosine), by step_factor after every step_every, "
+        "at once (step) or smoothly (exponential), at the milestones, when validation has got no better for a while (plateau), or not",
+        SCHEDULES,
     )
     warmup: float = setting(0.2, "share of the steps in which onecycle rises")
-    step_every: float = setting(0.3, "share of the steps after which step multiplies the rate by step_factor, again and again")
-    step_factor: float = setting(0.1, "what step multiplies the rate by")
+    warmup_steps: int = setting(0, "steps at the start, of any other schedule, in which the rate rises to the schedule's")
+    warmup_lr: float = setting(0.0, "a rate for all of those steps instead; 0: rise in a straight line")
+    step_every: float = setting(
+        0.3, "when step and exponential multiply the rate: up to 1 a share of all steps, above 1 a number of epochs"
+    )
+    step_factor: float = setting(0.1, "what step, exponential, milestones and plateau multiply the rate by")
+    milestones: str = setting(
+        "0.5 0.75", "when milestones multiplies the rate: shares of all steps, or above 1 epochs, with blanks between them"
+    )
+    plateau: int = setting(5, "epochs without a better validation after which plateau multiplies the rate")
+    patience: int = setting(0, "end training after so many epochs without a better validation; 0: never")
     loss: str = setting(
         "cross_entropy",
-        "cross_entropy (binary, where the network has one output), or LeNet's of 1998: map, its equation 9, or mse, its equation 8",
-        ("cross_entropy", "map", "mse"),
+        "cross_entropy (binary, where the network has one output), hinge (a support vector machine's, whose scores give no true probabilities), "
+        "or LeNet's of 1998: map, its equation 9, or mse, its equation 8",
+        ("cross_entropy", "hinge", "map", "mse"),
     )
-    label_smoothing: float = setting(0.0, "share of the label's weight that is spread over all classes")
+    label_smoothing: float = setting(0.0, "share of the label's weight that is spread over all classes, in cross_entropy")
+    class_weights: str = setting(
+        "none",
+        "what a training picture counts; balanced: the less the more there are of its class, 1 on average; validation counts all alike",
+        ("none", "balanced"),
+    )
     shift: float = change(0.0, "shift pictures at random, at most by this share of the side")
     flip: bool = change(False, "mirror half of the pictures left to right")
     vertical_flip: bool = change(False, "turn half of the pictures upside down, as a mirror does")
@@ -85,7 +112,11 @@ class Recipe:
     validation: float = setting(
         0.1, "share of the training pictures of each class to validate on, where the set brings no validation split"
     )
-    precision: str = setting("auto", "of the arithmetic; auto: bf16 where this machine is clearly faster with it", ("auto", "fp32", "bf16"))
+    precision: str = setting(
+        "auto",
+        "of the arithmetic; auto: bf16 where this machine is clearly faster with it; fp16, on GPUs alone, scales the loss",
+        ("auto", "fp32", "bf16", "fp16"),
+    )
     threads: int = setting(0, "processor threads; 0: as many as are fastest, measured at the start")
     lanes: int = setting(0, "parts of each batch that are computed side by side, sharing the threads; 0: measured at the start")
     seed: int = setting(0, "decides fresh weights, order, augmentation and the validation part")
@@ -98,13 +129,24 @@ class Recipe:
         for name, holds, words in (
             ("epochs", self.epochs >= 1, "1 or more"),
             ("batch", self.batch >= 1, "1 or more"),
+            ("accumulate", self.accumulate >= 1, "1 or more"),
             ("lr", 0 < self.lr < math.inf, "above 0"),
             ("momentum", 0 <= self.momentum < 1, "from 0 to below 1"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
             ("warmup", 0 <= self.warmup < 1, "from 0 to below 1"),
-            ("step_every", 0 < self.step_every <= 1, "above 0, at most 1"),
+            ("clip", 0 <= self.clip < math.inf, "0 or more"),
+            ("ema", 0 <= self.ema < 1, "from 0 to below 1"),
+            ("warmup_steps", self.warmup_steps >= 0, "0 or more"),
+            ("warmup_steps", not (self.warmup_steps and self.schedule == "onecycle"), "0 with onecycle, which rises by itself: see warmup"),
+            ("warmup_lr", 0 <= self.warmup_lr < math.inf, "0 or more"),
+            ("warmup_lr", not self.warmup_lr or self.warmup_steps, "0 where there are no warmup_steps"),
+            ("step_every", 0 < self.step_every < math.inf, "above 0"),
             ("step_factor", 0 < self.step_factor <= 1, "above 0, at most 1"),
+            ("milestones", bool(self.marks), "growing numbers above 0 with blanks between them, such as 0.5 0.75"),
+            ("plateau", self.plateau >= 1, "1 or more"),
+            ("patience", self.patience >= 0, "0 or more"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1"),
+            ("label_smoothing", not (self.label_smoothing and self.loss == "hinge"), "0 with hinge, whose labels have no weight"),
             ("shift", 0 <= self.shift < 1, "from 0 to below 1"),
             ("crop", self.crop >= 0, "0 or more"),
             ("rotation", 0 <= self.rotation <= 180, "from 0 to 180"),
@@ -153,55 +195,12 @@ class Recipe:
             return None
         return int(least), int(most or least)
 
-    def rate(self, step: int, steps: int) -> float:
-        """The learning rate of step number `step`, from 0, of `steps` in all."""
-        if self.schedule == "constant":
-            return self.lr
-        if self.schedule == "step":
-            return self.lr * self.step_factor ** int(step / (self.step_every * steps) + 1e-9)
-        rising = self.warmup * steps
-        if step < rising:
-            return self.lr * (step + 1) / (rising + 1)
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1.0, steps - rising)))
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A recipe for one network, the pictures it wants, and what to expect of it."""
-
-    recipe: Recipe
-    expect: str
-    source: str
-    mean: tuple[float, ...] | None = None
-    deviation: tuple[float, ...] | None = None
-    """Of values from 0 to 1; None: those of the training pictures."""
-    padded: tuple[int, int] | None = None
-    """Pictures of this (height, width) are padded to the input; others are resized to it."""
-
-
-GENERAL = Preset(Recipe(), "a sound start for small pictures", "measured here")
-
-# LeCun et al. 1998, sec. III.A: "background level (white) -0.1 and foreground (black) 1.175"
-BACKGROUND, FOREGROUND = -0.1, 1.175
-
-PRESETS: dict[str, Preset] = {
-    "lenet5": Preset(
-        Recipe(epochs=20, batch=32, lr=0.003, weight_decay=0.0, loss="map"),
-        "0.95% test error on MNIST, as the paper reports",
-        "LeCun et al. 1998: inputs, loss and initialisation; momentum and onecycle stand in for its second-order steps",
-        mean=(-BACKGROUND / (FOREGROUND - BACKGROUND),),
-        deviation=(1 / (FOREGROUND - BACKGROUND),),
-        padded=(28, 28),
-    ),
-    "dogs_cats": Preset(
-        Recipe(epochs=15, batch=32, optimiser="adamw", lr=0.001, weight_decay=0.01, flip=True, shift=0.1),
-        "72% on the 1,000 validation photographs without augmentation, 82% with it and dropout, in 100 epochs",
-        "Chollet 2017, sec. 5.2: the network, 2,000 photographs; AdamW and onecycle stand in for RMSprop",
-    ),
-}
-"""By the network's name; every other network starts from GENERAL."""
-
-
-def preset(name: str) -> Preset:
-    """What a network of that name is trained with unless told otherwise."""
-    return PRESETS.get(name, GENERAL)
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """What milestones says, as numbers; none where it says nothing, or no such numbers."""
+        try:
+            numbers = tuple(map(float, self.milestones.split()))
+        except ValueError:
+            return ()
+        rising = all(before < after for before, after in zip((0.0, *numbers), numbers))
+        return numbers if rising and all(map(math.isfinite, numbers)) else ()

@@ -31,6 +31,8 @@ class Started:
     epoch: int
     step: int
     """Where it goes on: both 0 for a new run."""
+    over: bool = False
+    """Whether there is nothing left to do."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Finished:
 
     model: Model
     path: Path | None
+    early: bool = False
+    """Whether it ended before its last epoch, because validation got no better."""
 
 
 Record = Started | Step | LeftOut | Epoch | Stopped | Finished

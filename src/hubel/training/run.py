@@ -22,9 +22,11 @@ from hubel.modules import Network
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
 from hubel.training import checkpoint, folder, probe, setup
-from hubel.training.loop import State, records
+from hubel.training.loop import Job, records
 from hubel.training.recipe import Recipe
+from hubel.training.recipes import Preset
 from hubel.training.records import Epoch, Finished, Record, Started, Stopped
+from hubel.training.state import State
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints within an epoch; there is one at the end of every epoch too."""
@@ -33,7 +35,7 @@ SAVE_EVERY = 60.0
 def train(
     net: str | Expression,
     data: str | Path | Source,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Preset | None = None,
     out: str | Path | None = None,
     input: Shape | None = None,
     strict: bool = False,
@@ -41,15 +43,15 @@ def train(
 ) -> Iterator[Record]:
     """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
 
-    net: a name of the casebook, an expression or its text. data: a set's name, folder or Source. out: the run folder; where
-    it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
+    net: a name of the casebook, an expression or its text. data: a set's name, folder or Source. recipe: one, or a preset such as
+    hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
+    folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
     expression. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
     """
     place = None if out is None else Path(out)
     before = folder.pixels(place) if place else None
     design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
-    network = build(design.net, design.input, asked.initialisation, asked.seed)
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network = _built(design, asked)
     with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop:
         chosen = _chosen(place, design, material, asked, network)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
@@ -58,7 +60,7 @@ def train(
         if place:
             folder.trim_log(place, state.epoch)
         yield _started(design, material, chosen, state, passed_over)
-        best = Best(_model(design, material, chosen, network), place)
+        best = Best(_model(design, material, chosen, state.judged), place)
         saved = time.monotonic()
         for record in records(state, setup.job(material, chosen, state.device)):
             if isinstance(record, Epoch):
@@ -69,12 +71,27 @@ def train(
                 checkpoint.save(place, state)
                 saved = time.monotonic()
             yield record
-            if stop.is_set() and state.epoch < chosen.epochs:
+            if stop.is_set() and not state.over(chosen):
                 if place:
                     checkpoint.save(place, state)
                 yield Stopped(state.epoch + 1, state.step, place)
                 return
-        yield Finished(best.model(), best.path)
+        yield Finished(best.model(), best.path, early=state.epoch < chosen.epochs)
+
+
+def begun(
+    net: str | Expression, data: str | Path | Source, recipe: Recipe | Preset | None, input: Shape | None, strict: bool, told: Told | None
+) -> tuple[Network, Job]:
+    """What `train` would begin with, everything chosen: fresh weights and the job. Nothing is written."""
+    design, material, asked = setup.prepared(net, data, recipe, input, strict, told)
+    network = _built(design, asked)
+    device = next(network.parameters()).device
+    return network, setup.job(material, probe.settled(network, setup.job(material, asked, device)), device)
+
+
+def _built(design: setup.Design, recipe: Recipe) -> Network:
+    """Fresh weights, where they are trained."""
+    return build(design.net, design.input, recipe.initialisation, recipe.seed).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Best:
@@ -131,7 +148,18 @@ def _started(design: setup.Design, material: setup.Material, recipe: Recipe, sta
     notes = (*material.source.notes, *passed_over)
     parameters = sum(weight.numel() for weight in state.network.parameters())
     counts = (len(material.train), len(material.validation))
-    return Started(recipe, *counts, material.source.classes, material.refused, notes, material.lost, parameters, state.epoch, state.step)
+    return Started(
+        recipe,
+        *counts,
+        material.source.classes,
+        material.refused,
+        notes,
+        material.lost,
+        parameters,
+        state.epoch,
+        state.step,
+        state.over(recipe),
+    )
 
 
 def _model(design: setup.Design, material: setup.Material, recipe: Recipe, network: Network) -> Model:

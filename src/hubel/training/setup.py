@@ -24,7 +24,8 @@ from hubel.pictures.pixels import Pixels
 from hubel.pictures.sources import Source, open_source
 from hubel.pictures.told import Told
 from hubel.training.loop import Job
-from hubel.training.recipe import Preset, Recipe, preset
+from hubel.training.recipe import Recipe
+from hubel.training.recipes import Preset, preset
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,19 @@ def designed(net: str | Expression, classes: int, input: Shape | None = None) ->
 def prepared(
     net: str | Expression,
     data: str | Path | Source,
-    recipe: Recipe | None,
+    recipe: Recipe | Preset | None,
     input: Shape | None = None,
     strict: bool = False,
     told: Told | None = None,
     before: Pixels | None = None,
 ) -> tuple[Design, Material, Recipe]:
-    """Open and decode the pictures, and settle the network and its recipe for them. before: how a run that is gone on with reads them."""
+    """Open and decode the pictures, and settle the network and its recipe for them. recipe: one, or a preset, whose pixels are then
+    taken too; None: the network's own. before: how a run that is gone on with reads them."""
     source = data if isinstance(data, Source) else open_source(data, told)
     design = designed(net, len(source.classes), input)
-    settled = recipe or design.preset.recipe
+    if isinstance(recipe, Preset):
+        design = replace(design, preset=recipe)
+    settled = recipe if isinstance(recipe, Recipe) else design.preset.recipe
     if settled.initialisation == "auto":
         settled = replace(settled, initialisation=design.initialisation)
     refuse_impossible(settled, design.input)
@@ -123,11 +127,11 @@ def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told:
         lost.update(validation.lost)
     else:
         train, validation = divided(train, recipe.validation, recipe.seed)
-    if design.preset.mean and design.preset.deviation:
-        pixels = replace(pixels, mean=design.preset.mean, deviation=design.preset.deviation)
-    else:
-        mean, deviation = statistics(sampled(train))
-        pixels = replace(pixels, mean=mean, deviation=deviation)
+    mean, deviation = design.preset.mean, design.preset.deviation
+    if mean is None or deviation is None:
+        measured = statistics(sampled(train))
+        mean, deviation = mean or measured[0], deviation or measured[1]
+    pixels = replace(pixels, mean=mean, deviation=deviation)
     return Material(source, pixels, train, validation, refused, lost, fingerprint)
 
 
@@ -147,7 +151,9 @@ def _fit(picture: Callable[[int], Image.Image], count: int, chosen: Preset) -> L
 
 
 def job(material: Material, recipe: Recipe, device: torch.device) -> Job:
-    """The job, its pictures on the device."""
+    """The job, its pictures on the device. Raises RunError where the recipe wants half precision and the device is a processor."""
+    if recipe.precision == "fp16" and device.type == "cpu":
+        raise RunError("The recipe has precision='fp16', which is for GPUs, and there is none here. Say --precision bf16, or leave it out.")
     return Job(with_axes(recipe, material.train), material.pixels, material.train.to(device), material.validation.to(device))
 
 
