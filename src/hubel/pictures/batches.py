@@ -35,8 +35,6 @@ class Batch:
     labels: Tensor
     own: bool = False
     """Whether the store is this batch and nothing else, in order, so that it may be changed in place."""
-    missing: int = 0
-    """How many pictures it should have had that could not be read."""
 
     def __len__(self) -> int:
         return len(self.indices)

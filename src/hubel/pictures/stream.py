@@ -136,9 +136,7 @@ class Stream(Picked):
                     )
         there = chosen[torch.tensor([not found.refused for found in done])].to(self.device)
         pixels = torch.from_numpy(store).to(self.device)
-        return Batch(
-            pixels, torch.arange(len(there), device=self.device), there, self.labels.index_select(0, there), True, len(chosen) - len(there)
-        )
+        return Batch(pixels, torch.arange(len(there), device=self.device), there, self.labels.index_select(0, there), own=True)
 
 
 class _Hands:
