@@ -87,8 +87,8 @@ class Mapped(Picked):
 
     def _fill(self, store: Bytes, chosen: Tensor, first: int, every: int, epoch: int | None) -> None:
         """Every so many pictures of a batch, from the first one on."""
-        for row, number in enumerate(chosen.tolist()):
-            store[first + row * every] = self._seen(int(self.places[number]), number, epoch)
+        for row, (number, i) in enumerate(zip(chosen.tolist(), self.places[chosen].tolist())):
+            store[first + row * every] = self._seen(i, number, epoch)
 
     def _picture(self, i: int) -> Bytes:
         """Picture number i of the file. Raises PictureError where it is not what was written."""
