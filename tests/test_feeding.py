@@ -208,6 +208,19 @@ def test_what_was_kept_is_made_anew_where_pictures_or_policy_are_others(split, c
     assert all_of(feed(split, policy, "disk")) == dict(enumerate(seen for _, seen in sorted(wanted.items())))
 
 
+def test_a_file_that_changes_while_it_is_being_kept_is_left_out_and_read_anew_by_the_next_run(tmp_path):
+    split = files_in(tmp_path / "pictures", 150)
+
+    def change(done, count):
+        if done == 64:  # number 140 may have been decoded by now, but is not yet put away
+            shutil.copy(split.names[8], split.names[140])
+
+    pictures = feed(split, POLICY, "disk", told=change)
+    assert [(refused.name, refused.reason) for refused in pictures.refused] == [(split.names[140], "it has changed while it was read")]
+    assert len(pictures) == 149
+    assert all_of(feed(split, POLICY, "disk")) == all_of(feed(split, POLICY, "memory"))
+
+
 @pytest.mark.parametrize("damage", ["cut off", "index", "emptied", "other"])
 def test_a_kept_file_that_is_not_whole_is_made_anew(split, cache, damage):
     before = all_of(feed(split, POLICY, "disk"))

@@ -24,6 +24,7 @@ from hubel.pictures.loader import Telling, each
 from hubel.pictures.names import cache
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.sets import Split
+from hubel.pictures.slots import Done
 from hubel.placing import placed
 
 LIMIT = 20 * 10**9
@@ -65,10 +66,7 @@ def kept(split: Split, pixels: Pixels, shorter: int = 0, strict: bool = False, t
         with FileLock(f"{path}.lock"):
             index = _usable(path, split)
             if index is None:
-                for dead in (
-                    path,
-                    *path.parent.glob(f".{path.name}.*.part"),
-                ):  # stale, or what a killed process left: only one can be at it
+                for dead in (path, *path.parent.glob(f".{path.name}.*.part")):  # stale, or left by a process that was killed
                     dead.unlink(missing_ok=True)
                 _refuse_without_room(path.parent, split, pixels, shorter)
                 index = _made(path, split, pixels, shorter, strict, told)
@@ -128,13 +126,16 @@ def _refuse_without_room(folder: Path, split: Split, pixels: Pixels, shorter: in
 def _made(path: Path, split: Split, pixels: Pixels, shorter: int, strict: bool, told: Telling) -> Index:
     count = len(split.labels)
     starts, heights, widths, sums = (np.zeros(count, np.int64) for _ in range(4))
-    stamps, sizes, digests = np.full((count, 2), -1, np.int64), np.zeros((count, 2), np.int64), np.zeros((count, 16), np.uint8)
+    places = split.places or ()
+    stamps = np.array([place.stamp() or (-1, -1) for place in places], np.int64).reshape(count, 2)
+    sizes, digests = np.zeros((count, 2), np.int64), np.zeros((count, 16), np.uint8)
     reasons, lost = [""] * count, dict[str, int]()
     with placed(path) as file:
         file.write(MAGIC)
         for i, (done, array) in enumerate(each(split, pixels, shorter, strict, told)):
-            stamps[i] = (split.places[i].stamp() if split.places else None) or (-1, -1)
             digests[i] = np.frombuffer(_digest(split, i), np.uint8)
+            if (places[i].stamp() or (-1, -1)) != tuple(stamps[i].tolist()):  # pixels and digest may be of different files
+                done, array, digests[i] = Done("it has changed while it was read"), None, 0
             reasons[i], sizes[i] = done.refused or "", done.size
             for what in done.lost:
                 lost[what] = lost.get(what, 0) + 1
