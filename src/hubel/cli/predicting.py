@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubel.cli import models
 from hubel.cli.tables import as_json, as_table
 from hubel.cli.writing import plain
 from hubel.errors import HubelError, PictureError
@@ -19,7 +20,7 @@ SHADES = " ░▒▓█"
 
 def declare(verbs: Any) -> None:
     predict = verbs.add_parser("predict", allow_abbrev=False, help="what stands in pictures")
-    predict.add_argument("model", help="a model file")
+    models.declare(predict)
     predict.add_argument(
         "pictures", nargs="+", metavar="FILE", help="picture files, folders of them, or a set with a test split, such as digits"
     )
@@ -32,12 +33,11 @@ def declare(verbs: Any) -> None:
 
 
 def run_predict(given: argparse.Namespace) -> int:
-    from hubel.model import load
     from hubel.pictures.apart import opened_apart
 
     if given.top < 1 or (given.sample is not None and given.sample < 1):
         raise HubelError("--top and --sample take whole numbers from 1 on.")
-    model = load(given.model)
+    model = models.opened(given)
     rows, failed = [], 0
     asked = _sampled(_gathered(given.pictures), given.sample, given.seed)
     opened = opened_apart([picture for _, picture, _ in asked if isinstance(picture, Path)], model.pixels)

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from hubel.cli import recipes
+from hubel.cli import models, recipes
 from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
@@ -28,7 +28,7 @@ def declare(verbs: Any) -> None:
     recipes.declare_all(train)
     train.set_defaults(run=run_train)
     test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
-    test.add_argument("model", help="a model file")
+    models.declare(test)
     test.add_argument("data", help="a set, as for train; its test split is read, or all of it where it is not divided")
     test.add_argument("--split", metavar="NAME", help="which split is read instead")
     test.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
@@ -115,11 +115,10 @@ def _print_finished(record: Finished, progress: Progress) -> None:
 
 def run_test(given: argparse.Namespace) -> int:
     from hubel.evaluation import report, scored
-    from hubel.model import load
     from hubel.pictures.feeding import feed
     from hubel.pictures.sources import open_source
 
-    model = load(given.model)
+    model = models.opened(given)
     with Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         model.refuse_other_classes(source.classes, source.name)

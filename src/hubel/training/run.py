@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import hubel
+from hubel import foreign
 from hubel.build import build
 from hubel.joints import Expression, Shape
 from hubel.model import Model, load
-from hubel.modules import Network
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
 from hubel.training import checkpoint, folder, probe, setup
@@ -33,7 +33,7 @@ SAVE_EVERY = 60.0
 
 
 def train(
-    net: str | Expression,
+    net: str | Expression | nn.Module,
     data: str | Path | Source,
     recipe: Recipe | Preset | None = None,
     out: str | Path | None = None,
@@ -43,10 +43,11 @@ def train(
 ) -> Iterator[Record]:
     """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
 
-    net: a name of the casebook, an expression or its text. data: a set's name, folder or Source. recipe: one, or a preset such as
+    net: a name of the casebook, an expression or its text; or any torch module from pictures (N, C, H, W) to scores (N, classes), of
+    which a copy is trained, from the weights that it has. data: a set's name, folder or Source. recipe: one, or a preset such as
     hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
     folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
-    expression. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
+    expression or a module. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
     """
     place = None if out is None else Path(out)
     before = folder.pixels(place) if place else None
@@ -80,8 +81,13 @@ def train(
 
 
 def begun(
-    net: str | Expression, data: str | Path | Source, recipe: Recipe | Preset | None, input: Shape | None, strict: bool, told: Told | None
-) -> tuple[Network, Job]:
+    net: str | Expression | nn.Module,
+    data: str | Path | Source,
+    recipe: Recipe | Preset | None,
+    input: Shape | None,
+    strict: bool,
+    told: Told | None,
+) -> tuple[nn.Module, Job]:
     """What `train` would begin with, everything chosen: fresh weights and the job. Nothing is written."""
     design, material, asked = setup.prepared(net, data, recipe, input, strict, told)
     network = _built(design, asked)
@@ -89,9 +95,10 @@ def begun(
     return network, setup.job(material, probe.settled(network, setup.job(material, asked, device)), device)
 
 
-def _built(design: setup.Design, recipe: Recipe) -> Network:
-    """Fresh weights, where they are trained."""
-    return build(design.net, design.input, recipe.initialisation, recipe.seed).to("cuda" if torch.cuda.is_available() else "cpu")
+def _built(design: setup.Design, recipe: Recipe) -> nn.Module:
+    """The network where it is trained: with fresh weights, or those that it came with."""
+    network = design.net if isinstance(design.net, nn.Module) else build(design.net, design.input, recipe.initialisation, recipe.seed)
+    return network.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Best:
@@ -116,19 +123,19 @@ class Best:
     def model(self) -> Model:
         """The best epoch's, ready to predict."""
         if self.path:
-            return load(self.path)
+            return load(self.path, self.training.network if isinstance(self.training.net, str) else None)
         self.training.network.load_state_dict(self.weights)
         self.training.network.eval()
         return self.training
 
 
-def _chosen(place: Path | None, design: setup.Design, material: setup.Material, asked: Recipe, network: Network) -> Recipe:
+def _chosen(place: Path | None, design: setup.Design, material: setup.Material, asked: Recipe, network: nn.Module) -> Recipe:
     """The recipe with everything chosen: as the folder's run began, or measured now and written there."""
     said = {
         "hubel": hubel.__version__,
         "torch": torch.__version__,
         "network": design.name,
-        "net": repr(design.net),
+        **(foreign.identity(design.net) if isinstance(design.net, nn.Module) else {"net": repr(design.net)}),
         "input": design.input,
         "data": material.source.name,
         "fingerprint": material.fingerprint,
@@ -162,14 +169,15 @@ def _started(design: setup.Design, material: setup.Material, recipe: Recipe, sta
     )
 
 
-def _model(design: setup.Design, material: setup.Material, recipe: Recipe, network: Network) -> Model:
+def _model(design: setup.Design, material: setup.Material, recipe: Recipe, network: nn.Module) -> Model:
     data = {
         "name": material.source.name,
         "fingerprint": material.fingerprint,
         "train": len(material.train),
         "validation": len(material.validation),
     }
-    return Model(design.net, design.input, material.source.classes, material.pixels, network, asdict(recipe), data, {})
+    net = foreign.name_of(design.net) if isinstance(design.net, nn.Module) else design.net
+    return Model(net, design.input, material.source.classes, material.pixels, network, asdict(recipe), data, {})
 
 
 @contextmanager
