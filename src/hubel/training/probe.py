@@ -54,7 +54,7 @@ def settled(network: nn.Module, job: Job) -> Recipe:
             f"The recipe has lanes={recipe.lanes}, but batch norm and dropout need the whole batch, and so may a network that is no expression; "
             "leave --lanes out, or say 1."
         )
-    ways = _ways(recipe, network)
+    ways = ways_of(recipe, network)
     if len(ways) > 1:
         took = _measured(network, job, ways)
         fastest = {
@@ -71,7 +71,7 @@ def settled(network: nn.Module, job: Job) -> Recipe:
     return replace(recipe, **chosen._asdict())
 
 
-def _ways(recipe: Recipe, network: nn.Module) -> list[Way]:
+def ways_of(recipe: Recipe, network: nn.Module) -> list[Way]:
     """Every way that the recipe leaves open."""
     on_host = next(network.parameters()).device.type == "cpu"
     counts = [recipe.threads] if recipe.threads else _thread_counts() if on_host else [torch.get_num_threads()]

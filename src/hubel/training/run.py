@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from hubel.joints import Expression, Shape
 from hubel.model import Model, load
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
-from hubel.training import checkpoint, folder, probe, setup
+from hubel.training import checkpoint, folder, largest, probe, setup
 from hubel.training.loop import Job, records
 from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
@@ -60,7 +60,7 @@ def train(
         passed_over = checkpoint.resume(place, state) if place else []
         if place:
             folder.trim_log(place, state.epoch)
-        yield _started(design, material, chosen, state, passed_over)
+        yield _started(design, material, chosen, state, [*largest.told(asked, chosen), *passed_over])
         best = Best(_model(design, material, chosen, state.judged), place)
         saved = time.monotonic()
         for record in records(state, setup.job(material, chosen, state.device)):
@@ -92,7 +92,7 @@ def begun(
     design, material, asked = setup.prepared(net, data, recipe, input, strict, told)
     network = _built(design, asked)
     device = next(network.parameters()).device
-    return network, setup.job(material, probe.settled(network, setup.job(material, asked, device)), device)
+    return network, setup.job(material, _settled(design, network, setup.job(material, asked, device)), device)
 
 
 def _built(design: setup.Design, recipe: Recipe) -> nn.Module:
@@ -145,14 +145,19 @@ def _chosen(place: Path | None, design: setup.Design, material: setup.Material, 
     earlier = folder.began(place, said, asked) if place else None
     if earlier is not None:
         return earlier
-    chosen = probe.settled(network, setup.job(material, asked, next(network.parameters()).device))
+    chosen = _settled(design, network, setup.job(material, asked, next(network.parameters()).device))
     if place:
         folder.begin(place, said, asked, chosen)
     return chosen
 
 
-def _started(design: setup.Design, material: setup.Material, recipe: Recipe, state: State, passed_over: list[str]) -> Started:
-    notes = (*material.source.notes, *passed_over)
+def _settled(design: setup.Design, network: nn.Module, job: Job) -> Recipe:
+    """The job's recipe with everything chosen: first how much is computed at once, then the fastest way to do that."""
+    fitting = largest.settled(design.net, design.input, job, probe.ways_of(job.recipe, network))
+    return probe.settled(network, replace(job, recipe=fitting))
+
+
+def _started(design: setup.Design, material: setup.Material, recipe: Recipe, state: State, notes: list[str]) -> Started:
     parameters = sum(weight.numel() for weight in state.network.parameters())
     counts = (len(material.train), len(material.validation))
     return Started(
@@ -160,7 +165,7 @@ def _started(design: setup.Design, material: setup.Material, recipe: Recipe, sta
         *counts,
         material.source.classes,
         material.refused,
-        notes,
+        (*material.source.notes, *notes),
         material.lost,
         parameters,
         state.epoch,
