@@ -24,6 +24,11 @@ def declare(verbs: Any) -> None:
     train.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/NET-DATA)")
     train.add_argument("--input", metavar="CxHxW", help="what pictures are resized to; a named network brings its own")
     train.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
+    train.add_argument(
+        "--warm-from",
+        metavar="FILE",
+        help="a trained vgg11's model file or run folder, with some layers of which vgg13 and deeper begin, as in their paper",
+    )
     train.add_argument("--json", action="store_true", help="print the records as JSON lines")
     recipes.declare_all(train)
     train.set_defaults(run=run_train)
@@ -46,7 +51,7 @@ def run_train(given: argparse.Namespace) -> int:
     with Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         out = given.out or f"runs/{name}-{source.name}"
-        for record in train(given.net, source, chosen, out, shape, given.strict, progress.told):
+        for record in train(given.net, source, chosen, out, shape, given.strict, progress.told, given.warm_from):
             if given.json:
                 _print_json(record)
             else:

@@ -27,6 +27,7 @@ from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
 from hubel.training.records import Epoch, Finished, Record, Started, Stopped
 from hubel.training.state import State
+from hubel.training.warm import Taken, warmed
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints within an epoch; there is one at the end of every epoch too."""
@@ -40,6 +41,7 @@ def train(
     input: Shape | None = None,
     strict: bool = False,
     told: Told | None = None,
+    warm: str | Path | None = None,
 ) -> Iterator[Record]:
     """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
 
@@ -47,20 +49,23 @@ def train(
     which a copy is trained, from the weights that it has. data: a set's name, folder or Source. recipe: one, or a preset such as
     hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
     folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
-    expression or a module. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
+    expression or a module. strict: an unreadable picture is an error. warm: the model file or run folder of a shallower
+    network, with whose layers this one begins, as the paper of a VGG has it. Ctrl-C or SIGTERM stops after the step, with everything saved.
     """
     place = None if out is None else Path(out)
     before = folder.pixels(place) if place else None
     design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
     network = _built(design, asked)
     with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop:
-        chosen = _chosen(place, design, material, asked, network)
+        taken = warmed(network, design, material.source.classes, warm) if warm is not None else None
+        chosen = _chosen(place, design, material, asked, network, taken)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
         state = State(network, chosen)
         passed_over = checkpoint.resume(place, state) if place else []
         if place:
             folder.trim_log(place, state.epoch)
-        yield _started(design, material, chosen, state, [*largest.told(asked, chosen), *passed_over])
+        began_warm = [taken.note] if taken and not (state.epoch or state.step) else []
+        yield _started(design, material, chosen, state, [*largest.told(asked, chosen), *began_warm, *passed_over])
         best = Best(_model(design, material, chosen, state.judged), place)
         saved = time.monotonic()
         for record in records(state, setup.job(material, chosen, state.device)):
@@ -129,12 +134,15 @@ class Best:
         return self.training
 
 
-def _chosen(place: Path | None, design: setup.Design, material: setup.Material, asked: Recipe, network: nn.Module) -> Recipe:
+def _chosen(
+    place: Path | None, design: setup.Design, material: setup.Material, asked: Recipe, network: nn.Module, taken: Taken | None
+) -> Recipe:
     """The recipe with everything chosen: as the folder's run began, or measured now and written there."""
     said = {
         "hubel": hubel.__version__,
         "torch": torch.__version__,
         "network": design.name,
+        "warm": taken.digest if taken else None,
         **(foreign.identity(design.net) if isinstance(design.net, nn.Module) else {"net": repr(design.net)}),
         "input": design.input,
         "data": material.source.name,
