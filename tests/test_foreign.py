@@ -176,6 +176,12 @@ def test_a_module_that_gives_no_scores_is_refused_in_a_sentence(make, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("net", [Small, torch.zeros(3), None])
+def test_what_is_no_network_is_refused(net):
+    with pytest.raises(RunError, match=f"A {type(net).__name__} came.*not its class"):
+        next(train(net=net))
+
+
 def test_a_module_is_not_initialised_by_a_recipe():
     with pytest.raises(RunError, match="initialisation='he'.*leave it out"):
         next(train(net=small(), recipe=replace(RECIPE, initialisation="he")))

@@ -61,6 +61,10 @@ def designed(net: str | Expression | nn.Module, classes: int, input: Shape | Non
     """The network for that many classes. Raises an error of ours where it cannot tell them apart, or its input is not known."""
     if isinstance(net, nn.Module):
         return _brought(net, classes, _shape(input))
+    if not isinstance(net, (str, Expression)):
+        raise RunError(
+            f"A {type(net).__name__} came as the network; a name, an expression or a torch module (itself, not its class) was expected."
+        )
     found = said(net, classes) if isinstance(net, str) else Said("net", net, None)
     shape = _shape(input or found.input)
     outputs = found.net.output(shape)
