@@ -70,7 +70,7 @@ def test_step_multiplies_the_rate_after_every_share_of_the_steps():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epochs", 0), ("batch", 0), ("lr", 0.0), ("lr", math.nan), ("momentum", 1.0), ("validation", 0.0), ("validation", 1.0), ("optimiser", "adam"),
+    [("epochs", 0), ("batch", -1), ("lr", 0.0), ("lr", math.nan), ("momentum", 1.0), ("validation", 0.0), ("validation", 1.0), ("optimiser", "adam"),
      ("loss", "mea"), ("shift", -0.1), ("seed", -1), ("weight_decay", math.inf), ("label_smoothing", 1.0), ("threads", -1)],
 )  # fmt: skip
 def test_a_recipe_that_cannot_be_is_refused_by_field_and_value(field, value):

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from hubel.cluster import Ranks
 from hubel.errors import RunError
 from hubel.machine import processors
-from hubel.modules import Network
 from hubel.pictures.batches import Batch, in_order
 from hubel.training.lanes import Lanes, splittable
 from hubel.training.loop import Job, part_of
@@ -44,7 +44,7 @@ class Way(NamedTuple):
         torch.set_num_threads(max(1, self.threads // self.lanes))
 
 
-def settled(network: Network, job: Job) -> Recipe:
+def settled(network: nn.Module, job: Job) -> Recipe:
     """The recipe with `threads`, `lanes` and `precision` chosen where it leaves them open.
 
     Raises RunError where it asks for lanes with a network whose batches cannot be split.
@@ -52,11 +52,12 @@ def settled(network: Network, job: Job) -> Recipe:
     recipe = job.recipe
     if recipe.lanes > 1 and not splittable(network):
         raise RunError(
-            f"The recipe has lanes={recipe.lanes}, but batch norm and dropout need the whole batch; leave --lanes out, or say 1."
+            f"The recipe has lanes={recipe.lanes}, but batch norm and dropout need the whole batch, and so may a network that is no expression; "
+            "leave --lanes out, or say 1."
         )
     if recipe.lanes > 1 and not job.ranks.alone:
         raise RunError(f"The recipe has lanes={recipe.lanes}, but here processes share each batch; leave --lanes out, or say 1.")
-    ways = _ways(recipe, network, job.ranks)
+    ways = ways_of(recipe, network, job.ranks)
     if len(ways) > 1:
         took = _measured(network, job, ways)
         fastest = {
@@ -73,7 +74,7 @@ def settled(network: Network, job: Job) -> Recipe:
     return replace(recipe, **chosen._asdict())
 
 
-def _ways(recipe: Recipe, network: Network, ranks: Ranks) -> list[Way]:
+def ways_of(recipe: Recipe, network: nn.Module, ranks: Ranks) -> list[Way]:
     """Every way that the recipe leaves open."""
     on_host = next(network.parameters()).device.type == "cpu"
     counts = [recipe.threads] if recipe.threads else _thread_counts() if on_host else [torch.get_num_threads()]
@@ -91,7 +92,7 @@ def _thread_counts() -> list[int]:
     return sorted({most, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
 
 
-def _measured(network: Network, job: Job, ways: list[Way]) -> dict[Way, float]:
+def _measured(network: nn.Module, job: Job, ways: list[Way]) -> dict[Way, float]:
     """The median seconds of a step each way, the ways taken in turn."""
     before = torch.get_num_threads()
     times: dict[Way, list[float]] = {way: [] for way in ways}
@@ -120,7 +121,7 @@ def _first_batch(job: Job) -> Batch:
     raise RunError("None of the training pictures can be read.")
 
 
-def _stepper(network: Network, job: Job, batch: Batch, way: Way, stack: ExitStack) -> Callable[[], None]:
+def _stepper(network: nn.Module, job: Job, batch: Batch, way: Way, stack: ExitStack) -> Callable[[], None]:
     """Takes one step of training in that way, again and again on the same pictures."""
     job = replace(job, recipe=replace(job.recipe, **way._asdict()))
     lanes, optimiser = stack.enter_context(Lanes(network, way.lanes)), optimiser_of(network, job.recipe)
