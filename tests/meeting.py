@@ -1,4 +1,4 @@
-"""What towers do in tests, each in a process of its own: python tests/meeting.py NET INPUT BATCH PLACE TOWERS RANK."""
+"""What towers do in tests, each in a process of its own: python tests/meeting.py NET INPUT BATCH PRECISION PLACE TOWERS RANK."""
 
 import os
 import subprocess
@@ -14,14 +14,14 @@ from hubel.anatomy import anatomy
 from hubel.build import build
 from hubel.training.towers import Wire, collected, split, tower
 
-STEPS, RATE = 3, 1e-3
+STEPS, RATE = 3, 1e-5
 
 
-def material(net, input, batch):
-    """Fresh weights of the whole network, and labelled pictures whose values are as large as pixels."""
-    draw = torch.Generator().manual_seed(1)
-    labels = torch.arange(batch) % anatomy(net, input).output[0]
-    return build(net, input, "he", seed=3), torch.randn(batch, *input, generator=draw) * 60, labels
+def material(net, input, batch, precision):
+    """The whole network with fresh weights, and labelled pictures large enough for a response norm to count."""
+    dtype = {"float32": torch.float32, "float64": torch.float64}[precision]
+    pictures = torch.randn(batch, *input, generator=torch.Generator().manual_seed(1)) * 20
+    return build(net, input, "he", seed=3).to(dtype), pictures.to(dtype), torch.arange(batch) % anatomy(net, input).output[0]
 
 
 def exercised(network, pictures, labels, heard=lambda: 0):
@@ -45,9 +45,9 @@ def exercised(network, pictures, labels, heard=lambda: 0):
     return {"scores": scores.detach(), "gradients": gradients, "weights": weights, "counts": counts}
 
 
-def met(place, net, input, batch, towers):
+def met(place, net, input, batch, precision, towers):
     """What each tower came to, all of them run at once."""
-    words = [repr(net), "x".join(map(str, input)), str(batch), str(place), str(towers)]
+    words = [repr(net), "x".join(map(str, input)), str(batch), precision, str(place), str(towers)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     going = [subprocess.Popen([sys.executable, __file__, *words, str(rank)], env=environment) for rank in range(towers)]
     try:
@@ -59,13 +59,13 @@ def met(place, net, input, batch, towers):
     return [torch.load(place / f"{rank}.pt", weights_only=True) for rank in range(towers)]
 
 
-def main(text, shape, batch, place, towers, rank):
+def main(text, shape, batch, precision, place, towers, rank):
     net, input, rank, towers = hubel.read(text), tuple(map(int, shape.split("x"))), int(rank), int(towers)
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{place}/meeting", rank=rank, world_size=towers)
-    whole, pictures, labels = material(net, input, int(batch))
+    whole, pictures, labels = material(net, input, int(batch), precision)
     wire = Wire(rank, towers)
-    network = tower(net, input, wire)
+    network = tower(net, input, wire).to(pictures.dtype)
     network.load_state_dict(split(whole.state_dict(), towers)[rank])
     found = exercised(network, pictures, labels, lambda: wire.sent)
     found["collected"] = collected(network, net, input, wire)
