@@ -7,6 +7,7 @@ otherwise. The model file that is written holds the whole network, for `hubel te
 """
 
 import argparse
+import os
 import sys
 from dataclasses import asdict, replace
 
@@ -75,7 +76,7 @@ def train(said: argparse.Namespace, wire: Wire, device: torch.device) -> None:
 
 def main() -> None:
     said = arguments()
-    if not dist.is_torchelastic_launched():
+    if os.environ.get("WORLD_SIZE") != "2":
         sys.exit(f"Start two processes: torchrun --nproc-per-node 2 {' '.join(sys.argv)}")
     gpus = torch.cuda.device_count() > 1
     dist.init_process_group("nccl" if gpus else "gloo")

@@ -17,7 +17,7 @@ import runs
 from hubel.build import build
 from hubel.errors import HubelError
 from hubel.joints import Chain, Head, Sum
-from hubel.layers import FC, LRN, BatchNorm, Conv, Dropout, Identity, MaxPool, ReLU, Softmax
+from hubel.layers import FC, LRN, BatchNorm, Conv, Dropout, Flatten, Identity, MaxPool, ReLU, Softmax
 from hubel.model import load
 from hubel.nets import NETS
 from hubel.training.recipes import PAPER
@@ -140,7 +140,8 @@ MAPS = (3, 8, 8)
         (Chain(conv1=STEM, block=Sum(STEM, Identity()), fc3=FC(2)), "block: Sum cannot"),
         (Chain(conv1=STEM, aux=Head(FC(2), 0.3), fc2=FC(2)), "aux.0: FC(2) cannot"),
         (Chain(conv1=STEM, fc2=FC(2) >> Softmax()), "fc2.1: Softmax() cannot"),
-        (Chain(norm=BatchNorm(), fc=FC(2)), "norm: BatchNorm() cannot be shared out over 2 towers: it stands before"),
+        (Chain(norm=BatchNorm(), fc=FC(2)), "norm: BatchNorm() cannot be shared out over 2 towers: it must stand behind"),
+        (Chain(conv1=Conv(3, 3), norm=Flatten() >> BatchNorm(), fc=FC(2)), "norm.1: BatchNorm() cannot"),
         (Chain(conv1=STEM, fc2=FC(1)), "fc2: FC(1) cannot be shared out over 2 towers: it gives 1"),
         (Chain(pool=MaxPool(2)), "pool: the network has no Conv and no FC"),
     ],

@@ -93,7 +93,7 @@ def shared_out(net: Expression, input: Shape, towers: int = 2) -> list[Link]:
     links: list[Link] = []
     holds, apart = (input,) * towers, False
     for row in rows:
-        _refuse_unshared(row, towers, apart)
+        _refuse_unshared(row, holds, apart)
         layer = cast(Layer, row.part)
         layers = tuple(_share(layer, tower, towers, apart) for tower in range(towers))
         reads_all = isinstance(layer, FC) or (isinstance(layer, Conv) and layer.groups == 1)
@@ -104,16 +104,16 @@ def shared_out(net: Expression, input: Shape, towers: int = 2) -> list[Link]:
     return links
 
 
-def _refuse_unshared(row: Row, towers: int, apart: bool) -> None:
-    layer = row.part
+def _refuse_unshared(row: Row, holds: tuple[Shape, ...], apart: bool) -> None:
+    layer, towers = row.part, len(holds)
     if isinstance(layer, (Conv, FC)) and row.output[0] < towers:
         raise _unshared(row, towers, f"it gives {row.output[0]}, and each tower needs some")
     if isinstance(layer, Conv) and layer.groups > 1 and not (apart and layer.groups % towers == 0):
         raise _unshared(row, towers, f"its groups must be 1 or, behind a layer that they share, a multiple of {towers}")
     if isinstance(layer, LRN) and apart and layer.groups % towers:
         raise _unshared(row, towers, f"it reads over the border between them; its groups must be a multiple of {towers}")
-    if isinstance(layer, BatchNorm) and not apart:
-        raise _unshared(row, towers, "it stands before the first layer that they share")
+    if isinstance(layer, BatchNorm) and not (apart and [shape[0] for shape in holds] == _shares(row.input[0], towers)):
+        raise _unshared(row, towers, "it must stand behind a layer that they share, and read its maps as they are shared")
 
 
 def _share(layer: Layer, tower: int, towers: int, apart: bool) -> Layer:
@@ -245,7 +245,7 @@ def tower(net: Expression, input: Shape, wire: Wire) -> Network:
         *stages, name = link.path.split(".")
         place: nn.Module = network
         for stage in stages:
-            if stage not in place._modules:
+            if stage not in dict(place.named_children()):
                 place.add_module(stage, nn.Sequential())
             place = place.get_submodule(stage)
         if link.meets:
