@@ -264,6 +264,8 @@ CASES: tuple[tuple[Layer, Shape], ...] = (
     (LRN(), (7, 3, 4)),
     (LRN(), (2, 3, 4)),
     (LRN(3, k=1, alpha=0.5, beta=1), (6, 3, 4)),
+    (LRN(3, k=1, alpha=0.5, beta=1, groups=2), (6, 3, 4)),
+    (LRN(5, k=1, alpha=0.5, groups=3), (6, 3, 4)),
     (BatchNorm(), (3, 4, 5)),
     (BatchNorm(eps=0.1), (6,)),
     (Dropout(0.4), (3, 4, 5)),
