@@ -4,8 +4,6 @@ import dataclasses
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +29,7 @@ from hubel.pictures.sets import from_array, from_files
 from hubel.pictures.shards import kept
 from hubel.pictures.shards.ahead import fetched_ahead, worth_while
 from hubel.pictures.stream import Stream
+from runs import Process
 
 POLICY = Pixels(3, 8, 10)
 WAYS = ("memory", "disk", "nothing")
@@ -266,40 +265,33 @@ def test_the_least_recently_used_files_make_room_for_new_ones(tmp_path, cache, m
     assert keeping._path(splits[1], POLICY, 0) in set(cache.glob("*.pictures")) and left
 
 
-KILLED = """
-import sys
-import numpy as np
-from pathlib import Path
-from hubel.pictures.feeding import feed
-from hubel.pictures.pixels import Pixels
-from hubel.pictures.places import Place
-from hubel.pictures.sets import from_files
+def keep(folder, most=None):
+    """What another process does: keeps the pictures of files_in(folder), and says how far it is. It waits for its end once it has `most`."""
 
-print("begun", flush=True)
-files = sorted(Path(sys.argv[1]).iterdir())
-feed(from_files(files, np.arange(len(files)) % 3), Pixels(3, 8, 10), "disk", told=lambda done, of: print(done, flush=True))
-print("ended", flush=True)
-"""
+    def told(done, count):
+        print(done)
+        if most and done >= most:
+            signal.pause()
+
+    print("begun")
+    files = sorted(folder.iterdir())
+    feed(from_files(files, np.arange(len(files)) % 3), POLICY, "disk", told=told)
+    print("ended")
 
 
 def test_killed_while_it_is_made_it_is_not_there_and_can_be_made_by_the_next(tmp_path, cache):
     split = files_in(tmp_path / "pictures", 300)
-    for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "pictures")], stdout=subprocess.PIPE, text=True)
-        for line in process.stdout:
-            if line.strip().isdigit():
-                break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+    for most in (1, 100, 250):
+        with Process(keep, tmp_path / "pictures", most) as process:
+            next(line for line in process.stdout if line.strip().isdigit() and int(line) >= most)
+            process.kill()
         assert not list(cache.glob("*.pictures"))
     assert all_of(feed(split, POLICY, "disk")) == all_of(feed(split, POLICY, "memory"))
 
 
 def test_two_processes_that_need_the_same_file_make_it_once(tmp_path, cache):
     split = files_in(tmp_path / "pictures", 150)
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "pictures")]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [Process(keep, tmp_path / "pictures") for _ in range(2)]
     said = [process.communicate()[0].split() for process in both]
     assert all(lines[0] == "begun" and lines[-1] == "ended" for lines in said)
     assert sorted(len(lines) > 2 for lines in said) == [False, True]  # one decoded, the other waited

@@ -102,7 +102,7 @@ def reads_back(text, write):
     assert write(found.net, found.input) == text
 
 
-@settings(deadline=None, max_examples=2_000)
+@settings(deadline=None, max_examples=500)
 @given(arrow_texts)
 def test_arrows_in_normal_form_are_written_as_they_were_read(text):
     reads_back(text, arrows)

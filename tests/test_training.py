@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hubel
+from casebook import every_network
 from hubel import weights
 from hubel.build import build
 from hubel.errors import HubelError, LayerError, RunError
@@ -266,14 +267,7 @@ def test_the_probe_settles_what_is_open_and_leaves_what_is_said():
     assert probe.settled(network, job_of(replace(RECIPE, threads=0))[0]).precision == "fp32"
 
 
-def weighed(row):
-    """The row as a test's parameter; one that takes seconds to make or to run waits for `make slow`."""
-    sized = row.anatomy()
-    heavy = sized.parameters > 8_000_000 or sized.macs > 300_000_000
-    return pytest.param(row, id=row.name, marks=[pytest.mark.slow] * heavy)
-
-
-@pytest.mark.parametrize("row", [weighed(row) for row in NETS.values()])
+@every_network("row", lambda sized: sized.parameters > 8_000_000 or sized.macs > 300_000_000)
 def test_every_network_of_the_casebook_takes_a_step(row):
     network = build(row.net(), row.input, row.initialisation)
     labels = torch.tensor([0, 1])
