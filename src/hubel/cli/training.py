@@ -25,6 +25,7 @@ def declare(verbs: Any) -> None:
     train.add_argument("--input", metavar="CxHxW", help="what pictures are resized to; a named network brings its own")
     train.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
     train.add_argument("--json", action="store_true", help="print the records as JSON lines")
+    train.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard too, in the run folder's tensorboard/")
     recipes.declare_all(train)
     train.set_defaults(run=run_train)
     test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
@@ -46,7 +47,7 @@ def run_train(given: argparse.Namespace) -> int:
     with Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         out = given.out or f"runs/{name}-{source.name}"
-        for record in train(given.net, source, chosen, out, shape, given.strict, progress.told):
+        for record in train(given.net, source, chosen, out, shape, given.strict, progress.told, given.tensorboard):
             if given.json:
                 _print_json(record)
             else:
@@ -59,7 +60,9 @@ def _print_json(record: Record) -> None:
     if isinstance(record, Finished):
         print(json.dumps({"record": kind, "path": str(record.path), "results": record.model.results, "early": record.early}), flush=True)
     elif not isinstance(record, Step):
-        print(json.dumps({"record": kind, **asdict(record)}, default=str), flush=True)
+        said = asdict(record)
+        said.pop("earlier", None)  # the log has them
+        print(json.dumps({"record": kind, **said}, default=str), flush=True)
 
 
 def _print(record: Record, progress: Progress, epochs: int) -> None:
@@ -74,6 +77,8 @@ def _print(record: Record, progress: Progress, epochs: int) -> None:
         progress.say(
             f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}  {train}; {validation}{best}; {record.images_per_second:,.0f} images/s"
         )
+        for finding in record.findings:
+            progress.say(f"watch: {finding.says}")
     elif isinstance(record, LeftOut):
         for refused in record.pictures:
             progress.say(f"left out: {refused.name}: {refused.reason}")
@@ -110,7 +115,7 @@ def _print_finished(record: Finished, progress: Progress) -> None:
     progress.say(f"Best: epoch {results['epoch']}, validation accuracy {100 * results['validation_accuracy']:.2f}%")
     progress.say(f"model: {record.path}")
     if record.path:
-        progress.say(f"log:   {record.path.with_name('log.jsonl')}")
+        progress.say(f"log:   {record.path.with_name('log.jsonl')}, as a picture: log.png")
 
 
 def run_test(given: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from torch import Tensor
 
 import hubel
 from hubel.build import build
+from hubel.errors import RunError
 from hubel.joints import Expression, Shape
 from hubel.model import Model, load
 from hubel.modules import Network
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
 from hubel.training import checkpoint, folder, probe, setup
+from hubel.training.book import Book, logged
 from hubel.training.loop import Job, records
 from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
@@ -40,33 +42,38 @@ def train(
     input: Shape | None = None,
     strict: bool = False,
     told: Told | None = None,
+    tensorboard: bool = False,
 ) -> Iterator[Record]:
     """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
 
     net: a name of the casebook, an expression or its text. data: a set's name, folder or Source. recipe: one, or a preset such as
     hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
     folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
-    expression. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
+    expression. strict: an unreadable picture is an error. tensorboard: write event files into the folder's tensorboard/. Ctrl-C or SIGTERM stops after the step, with everything saved.
     """
     place = None if out is None else Path(out)
+    if tensorboard and place is None:
+        raise RunError("TensorBoard's files lie in the run folder, and there is none: say out=.")
     before = folder.pixels(place) if place else None
     design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
     network = _built(design, asked)
-    with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop:
+    with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop, ExitStack() as turning:
         chosen = _chosen(place, design, material, asked, network)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
         state = State(network, chosen)
         passed_over = checkpoint.resume(place, state) if place else []
         if place:
             folder.trim_log(place, state.epoch)
-        yield _started(design, material, chosen, state, passed_over)
+        earlier, unreadable = logged(place) if place else ([], ())
+        yield _started(design, material, chosen, state, (*passed_over, *unreadable), earlier)
         best = Best(_model(design, material, chosen, state.judged), place)
+        job = setup.job(material, chosen, state.device)
+        book = turning.enter_context(Book(place, f"{design.name} on {material.source.name}", earlier, job, state, tensorboard))
         saved = time.monotonic()
-        for record in records(state, setup.job(material, chosen, state.device)):
+        for record in records(state, job):
+            record = book.heard(record)
             if isinstance(record, Epoch):
                 best.hear(record)
-                if place:
-                    folder.log(place, asdict(record))
             if place and (isinstance(record, Epoch) or time.monotonic() - saved > SAVE_EVERY):
                 checkpoint.save(place, state)
                 saved = time.monotonic()
@@ -144,7 +151,9 @@ def _chosen(place: Path | None, design: setup.Design, material: setup.Material, 
     return chosen
 
 
-def _started(design: setup.Design, material: setup.Material, recipe: Recipe, state: State, passed_over: list[str]) -> Started:
+def _started(
+    design: setup.Design, material: setup.Material, recipe: Recipe, state: State, passed_over: tuple[str, ...], earlier: list[Epoch]
+) -> Started:
     notes = (*material.source.notes, *passed_over)
     parameters = sum(weight.numel() for weight in state.network.parameters())
     counts = (len(material.train), len(material.validation))
@@ -159,6 +168,7 @@ def _started(design: setup.Design, material: setup.Material, recipe: Recipe, sta
         state.epoch,
         state.step,
         state.over(recipe),
+        tuple(earlier),
     )
 
 
