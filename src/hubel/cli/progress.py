@@ -94,7 +94,7 @@ class Progress:
         if now - self.updated >= EVERY:
             rate = self.images / max(now - self.started, 1e-9)
             done, total = (record.epoch - 1) * record.steps + record.step, epochs * record.steps
-            says = [*self.means.words(), f"lr {record.lr:.3g}", *([f"{rate:,.0f} images/s"] if self.images else [])]
+            says = [*self.means.words(), f"lr {record.lr:.2g}", *([f"{rate:,.0f} images/s"] if self.images else [])]
             self.bar.update(self.task, completed=done, total=total, description=f"epoch {record.epoch}/{epochs}", rate=", ".join(says))
             self.updated = now
 

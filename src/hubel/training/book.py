@@ -33,7 +33,7 @@ class Book:
         self.epochs = list(earlier)
         self.known = facts(job.recipe, job.steps, job.train.labels.bincount().tolist())
         self.some = None if state.over(job.recipe) else sample(job)
-        self.pace, self.behind = Pace(), False
+        self.pace, self.behind = Pace(), bool(place and earlier)
         self.board = Board(place / BOARD, job.steps, state.epoch * job.steps + state.step) if place and tensorboard else None
 
     def __enter__(self) -> Book:

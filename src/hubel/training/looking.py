@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,8 +25,8 @@ from hubel.training.records import Look
 PICTURES = 128
 """Pictures that are looked at: enough that a unit which none of them wakes is hardly ever woken, few beside an epoch."""
 
-TOGETHER = 64
-"""Of those at once, at most, and never more than a step of training takes: what a look takes in memory, training has taken."""
+TOGETHER, VALUES = 64, 2**18
+"""Pictures at once, at most, and no more than a step of training takes, whose memory there is, unless they have fewer values than these in all."""
 
 FEW = 3
 """Stages with weights below which a network is looked at a level deeper: a figure for each half tells nothing by depth."""
@@ -36,7 +37,7 @@ def sample(job: Job) -> Batch | None:
     taken = torch.cat(list(islice(job.numbers(0), -(-PICTURES // job.recipe.batch))))[:PICTURES]
     dealt = [
         replace(batch, pixels=batch.pictures().clone(), rows=torch.arange(len(batch), device=batch.rows.device), own=True)
-        for batch in job.train.dealt(iter([taken]), None)
+        for batch in copy.copy(job.train).dealt(iter([taken]), None)  # what a copy meets that cannot be read is not yet said to be so
     ]
     return dealt[0] if dealt and len(dealt[0]) > 1 else None
 
@@ -50,7 +51,8 @@ def looked(network: nn.Module, some: Batch, job: Job, scale: float = 1.0) -> Loo
     weights = {name: weight.detach().requires_grad_(weight.requires_grad) for name, weight in network.named_parameters()}
     statistics = {name: buffer.clone() for name, buffer in network.named_buffers()}
     values = {**weights, **statistics}
-    parts = [_of(some, numbers) for numbers in in_batches(torch.arange(len(some)), min(TOGETHER, max(2, job.recipe.batch)))]
+    together = min(TOGETHER, max(2, job.recipe.batch, VALUES // math.prod(job.pixels.shape)))
+    parts = [_of(some, numbers) for numbers in in_batches(torch.arange(len(some)), together)]
     device = some.labels.device
     try:
         with _as_it_was(network, device):

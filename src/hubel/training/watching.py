@@ -18,13 +18,15 @@ SOON = 100
 """Steps before which a loss may stand still or a statistic lag: batch norm with momentum 0.1 has then forgotten how it began (0.9^100 = 3e-5)."""
 
 WORSE = 1.2
-"""How many times what guessing costs the loss may be, once training has had its steps: fresh weights alone give two or three times as much."""
+"""How many times what guessing costs, and the epoch's mean, the loss may be after it: fresh weights give more than guessing, and stay there
+where the rate is too low."""
 
 RISEN = 1.25
 """How many times its first epoch's training loss may be: a healthy run's falls, and a noisy one's rises by some hundredths."""
 
-SWING, SWINGS, SPAN = 0.1, 2, 5
-"""A rise of the training loss from one epoch to the next counts from this share of the first epoch's on; so many, in so many epochs, are a swing."""
+SWING, SWINGS, SPAN = 0.25, 2, 5
+"""A rise of the training loss from one epoch to the next counts from this share of the first epoch's on; so many, in so many epochs, are a swing.
+Epochs of a few dozen augmented pictures differ by up to 0.2."""
 
 DEAD = 0.5
 """Share of a stage's units: healthy networks had up to 0.3 silent on 128 pictures, in fully-connected stages; a step too large silences nearly all."""
@@ -32,7 +34,10 @@ DEAD = 0.5
 VANISHED = 1e-3
 """The first stage's relative gradient over the last's: ReLU and tanh networks have 0.1 to 10, LeNet with sigmoids 0.02, eight layers of sigmoids 1e-4."""
 
-ADRIFT = 0.25
+LEARNED = 0.9
+"""Accuracy on training pictures from which no gradient has to reach anything: what is left comes from a few pictures."""
+
+ADRIFT = 0.2
 """Share of the pictures that are recognised with their own statistics and not with the running ones, in two epochs one after the other."""
 
 STILL = 0.98
@@ -46,6 +51,9 @@ LATER, FELL = 3, 0.9
 
 ROSE, ROSE_OF_FIRST = 0.1, 0.03
 """The rise of the mean validation loss of the last LATER epochs above the best: this share of the best, and this of the first epoch's, at least."""
+
+APART = 1.2
+"""How many times the loss of training pictures, unchanged, validation's is at least: where both rise, it is not that training was learned by heart."""
 
 LISTED = 10
 """Stages that a sentence lists, about."""
@@ -94,9 +102,13 @@ def _rate(epochs: Sequence[Epoch], known: Facts) -> Finding | None:
     if now.train_loss > RISEN * first.train_loss:
         what = f"training loss was {first.train_loss:.4g} in epoch {first.epoch} and is {now.train_loss:.4g} in epoch {now.epoch}"
         return Finding("rate", f"the learning rate is too high: {what}. {mend}")
-    if known.guessing and now.look and now.epoch * known.steps >= SOON and now.look.loss > WORSE * known.guessing:
-        what = f"after epoch {now.epoch} the loss of {now.look.pictures} training pictures is {now.look.loss:.4g}, and guessing costs {known.guessing:.4g}"
-        return Finding("rate", f"the learning rate is too high: {what}. {mend}")
+    worst = WORSE * max(known.guessing or math.inf, now.train_loss)
+    if now.look and now.epoch * known.steps >= SOON and now.look.loss > worst:
+        what = f"after epoch {now.epoch} the loss of {now.look.pictures} training pictures is {now.look.loss:.4g}"
+        return Finding(
+            "rate",
+            f"the learning rate is too high: {what}, its mean in the epoch was {now.train_loss:.4g}, and guessing costs {known.guessing:.4g}. {mend}",
+        )
     last = epochs[-SPAN - 1 :]
     rises = [later.epoch for before, later in pairwise(last) if later.train_loss - before.train_loss > SWING * first.train_loss]
     if len(rises) >= SWINGS and rises[-1] == now.epoch:
@@ -120,7 +132,9 @@ def _dead(epochs: Sequence[Epoch], known: Facts) -> Finding | None:
 
 def _vanishing(epochs: Sequence[Epoch], known: Facts) -> Finding | None:
     look = epochs[-1].look
-    if look is None or len(look.gradients) < 2 or any(share >= DEAD for share in look.silent.values()):  # dead units pass nothing back
+    if look is None or len(look.gradients) < 2 or look.accuracy >= LEARNED:
+        return None
+    if any(share >= DEAD for share in look.silent.values()):  # dead units pass nothing back, and are said to be dead
         return None
     figures = list(look.gradients.values())
     if figures[0] >= VANISHED * figures[-1]:
@@ -168,7 +182,10 @@ def _overfitting(epochs: Sequence[Epoch], known: Facts) -> Finding | None:
     if now.epoch - best.epoch < LATER:
         return None
     rise = sum(epoch.validation_loss for epoch in epochs[-LATER:]) / LATER - best.validation_loss
-    if rise < max(ROSE * best.validation_loss, ROSE_OF_FIRST * epochs[0].validation_loss) or now.train_loss > FELL * best.train_loss:
+    first = max(epochs[0].validation_loss, epochs[0].train_loss)
+    if rise < max(ROSE * best.validation_loss, ROSE_OF_FIRST * first) or now.train_loss > FELL * best.train_loss:
+        return None
+    if now.validation_loss < APART * (now.look.loss if now.look else now.train_loss):
         return None
     return Finding(
         "overfitting",
