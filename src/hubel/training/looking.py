@@ -176,7 +176,7 @@ def _norms(network: nn.Module) -> list[tuple[str, _BatchNorm]]:
 
 
 def _silent(fired: Mapping[str, Tensor], names: list[str]) -> dict[str, float]:
-    found = {name: [units for path, units in fired.items() if _within(path, name)] for name in names}
+    found = {name: [units.cpu() for path, units in fired.items() if _within(path, name)] for name in names}
     return {name: _short(1 - float(torch.cat(units).double().mean())) for name, units in found.items() if units}
 
 
@@ -187,8 +187,8 @@ def _relative(weights: Mapping[str, Tensor], gradients: list[Tensor], names: lis
     for name in names:
         pairs = [(weight, own) for (path, weight), own in zip(learned, gradients) if _within(path, name) and weight.dim() > 1]
         if pairs:
-            sizes, slopes = (torch.stack([part.detach().double().norm() for part in side]).norm() for side in zip(*pairs))
-            ratio = float(slopes / sizes.clamp(min=1e-30))
+            size, slope = (math.hypot(*(float(part.detach().norm()) for part in side)) for side in zip(*pairs))
+            ratio = slope / size if size else math.inf
             if math.isfinite(ratio):
                 found[name] = _short(ratio)
     return found
