@@ -93,7 +93,7 @@ class Field:
 
 
 def rounds(low: float, high: float, count: int, whole: bool = False) -> list[float]:
-    """About `count` round numbers that begin at or below `low` and end at or above `high`, evenly spaced; whole: none between whole ones."""
+    """About `count` round numbers, evenly spaced, from one at or below `low` to one at or above `high`; whole: none between whole ones."""
     rough = max((high - low) / count, 1e-9 * abs(low), 1e-9 * abs(high), 1e-12)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * digit for digit in (1, 2, 2.5, 5, 10) if power * digit >= rough * (1 - 1e-9))

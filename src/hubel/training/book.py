@@ -83,12 +83,11 @@ def logged(run: Path) -> tuple[list[Epoch], tuple[str, ...]]:
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
     found = [_epoch(line) for line in lines]
     bad = [number for number, epoch in enumerate(found, 1) if epoch is None]
-    note = (
-        f"{path} is damaged in {len(bad)} of its lines, first in line {bad[0]}: the picture and the findings go without them."
-        if bad
-        else ""
-    )
-    return [epoch for epoch in found if epoch], (note,) * bool(bad)
+    kept = [epoch for epoch in found if epoch]
+    if not bad:
+        return kept, ()
+    what = f"{path} is damaged in {len(bad)} of its lines, first in line {bad[0]}"
+    return kept, (f"{what}: the picture and the findings go without them.",)
 
 
 def _epoch(line: str) -> Epoch | None:

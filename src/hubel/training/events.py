@@ -1,8 +1,8 @@
 """Event files that TensorBoard reads: numbers by name and step.
 
 A file is a row of records (TFRecord): length, its checksum, bytes, their checksum. The bytes are TensorBoard's Event message
-(tensorboard/compat/proto/event.proto, summary.proto), of which a handful of fields is written. Checksums are CRC-32C (RFC 3720, appendix B.4), masked
-as TensorFlow's record_writer does.
+(tensorboard/compat/proto/event.proto, summary.proto), of which a handful of fields is written. Checksums are CRC-32C (RFC 3720,
+appendix B.4), masked as TensorFlow's record_writer does.
 """
 
 from __future__ import annotations

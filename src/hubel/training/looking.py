@@ -26,14 +26,14 @@ PICTURES = 128
 """Pictures that are looked at: enough that a unit which none of them wakes is hardly ever woken, few beside an epoch."""
 
 TOGETHER, VALUES = 64, 2**18
-"""Pictures at once, at most, and no more than a step of training takes, whose memory there is, unless they have fewer values than these in all."""
+"""Pictures at once, at most, and no more than a step of training takes, whose memory there is, unless they have no more values than these."""
 
 FEW = 3
 """Stages with weights below which a network is looked at a level deeper: a figure for each half tells nothing by depth."""
 
 
 def sample(job: Job) -> Batch | None:
-    """The pictures that are looked at after every epoch: the first that the first epoch takes, as they are tested. None: too few can be read."""
+    """The pictures that are looked at after every epoch: the first of the first epoch, as they are tested. None: too few can be read."""
     taken = torch.cat(list(islice(job.numbers(0), -(-PICTURES // job.recipe.batch))))[:PICTURES]
     dealt = [
         replace(batch, pixels=batch.pictures().clone(), rows=torch.arange(len(batch), device=batch.rows.device), own=True)

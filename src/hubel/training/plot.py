@@ -19,7 +19,7 @@ HIGH, LOW = 220, 100
 LINE, SMALL = 18, 13
 """Height of a line of text below the fields, and its letters."""
 
-# Okabe and Ito 2008, "Color universal design": told apart with every kind of colour vision; the second is darker than theirs, to be read as text.
+# Okabe and Ito 2008, "Color universal design": told apart with every kind of colour vision; the second is darker, to be read as text.
 TRAIN, VALIDATION, RATE, WRONG = (0, 114, 178), (196, 78, 0), (70, 70, 70), (160, 60, 110)
 
 SPIKE = 2.5

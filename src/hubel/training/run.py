@@ -49,7 +49,8 @@ def train(
     net: a name of the casebook, an expression or its text. data: a set's name, folder or Source. recipe: one, or a preset such as
     hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
     folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
-    expression. strict: an unreadable picture is an error. tensorboard: write event files into the folder's tensorboard/. Ctrl-C or SIGTERM stops after the step, with everything saved.
+    expression. strict: an unreadable picture is an error. tensorboard: write event files into the folder's tensorboard/. Ctrl-C or
+    SIGTERM stops after the step, with everything saved.
     """
     place = None if out is None else Path(out)
     if tensorboard and place is None:

@@ -15,7 +15,7 @@ from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch, Finding
 
 SOON = 100
-"""Steps before which a loss may stand still or a statistic lag: batch norm with momentum 0.1 has then forgotten how it began (0.9^100 = 3e-5)."""
+"""Steps before which a loss may stand still or a statistic lag: batch norm with momentum 0.1 has then forgotten how it began, 0.9^100 = 3e-5."""
 
 WORSE = 1.2
 """How many times what guessing costs, and the epoch's mean, the loss may be after it: fresh weights give more than guessing, and stay there
@@ -25,14 +25,16 @@ RISEN = 1.25
 """How many times its first epoch's training loss may be: a healthy run's falls, and a noisy one's rises by some hundredths."""
 
 SWING, SWINGS, SPAN = 0.25, 2, 5
-"""A rise of the training loss from one epoch to the next counts from this share of the first epoch's on; so many, in so many epochs, are a swing.
-Epochs of a few dozen augmented pictures differ by up to 0.2."""
+"""A rise of the training loss from one epoch to the next counts from this share of the first epoch's on; so many, in so many epochs, are a
+swing. Epochs of a few dozen augmented pictures differ by up to 0.2."""
 
 DEAD = 0.5
-"""Share of a stage's units: healthy networks had up to 0.3 silent on 128 pictures, in fully-connected stages; a step too large silences nearly all."""
+"""Share of a stage's units: healthy networks had up to 0.3 silent on 128 pictures, in fully-connected stages; a step too large silences
+nearly all."""
 
 VANISHED = 1e-3
-"""The first stage's relative gradient over the last's: ReLU and tanh networks have 0.1 to 10, LeNet with sigmoids 0.02, eight layers of sigmoids 1e-4."""
+"""The first stage's relative gradient over the last's: fresh networks of the casebook have 0.02 (LeNet with sigmoids, SqueezeNet) and more,
+eight layers of sigmoids 1e-4."""
 
 LEARNED = 0.9
 """Accuracy on training pictures from which no gradient has to reach anything: what is left comes from a few pictures."""
@@ -50,10 +52,11 @@ LATER, FELL = 3, 0.9
 """Epochs since the best validation loss, and the share of that epoch's training loss that is left: both, and the rise, make overfitting."""
 
 ROSE, ROSE_OF_FIRST = 0.1, 0.03
-"""The rise of the mean validation loss of the last LATER epochs above the best: this share of the best, and this of the first epoch's, at least."""
+"""The rise of the mean validation loss of the last LATER epochs above the best: this share of the best, and this of the first epoch's, at
+least."""
 
 APART = 1.2
-"""How many times the loss of training pictures, unchanged, validation's is at least: where both rise, it is not that training was learned by heart."""
+"""How many times the loss of training pictures, unchanged, validation's is at least: where both rise, nothing was learned by heart."""
 
 LISTED = 10
 """Stages that a sentence lists, about."""
@@ -105,10 +108,8 @@ def _rate(epochs: Sequence[Epoch], known: Facts) -> Finding | None:
     worst = WORSE * max(known.guessing or math.inf, now.train_loss)
     if now.look and now.epoch * known.steps >= SOON and now.look.loss > worst:
         what = f"after epoch {now.epoch} the loss of {now.look.pictures} training pictures is {now.look.loss:.4g}"
-        return Finding(
-            "rate",
-            f"the learning rate is too high: {what}, its mean in the epoch was {now.train_loss:.4g}, and guessing costs {known.guessing:.4g}. {mend}",
-        )
+        beside = f"its mean in the epoch was {now.train_loss:.4g}, and guessing costs {known.guessing:.4g}"
+        return Finding("rate", f"the learning rate is too high: {what}, {beside}. {mend}")
     last = epochs[-SPAN - 1 :]
     rises = [later.epoch for before, later in pairwise(last) if later.train_loss - before.train_loss > SWING * first.train_loss]
     if len(rises) >= SWINGS and rises[-1] == now.epoch:
