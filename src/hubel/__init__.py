@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hubel.pictures.sources import open_source as open_source
     from hubel.reading import read as read
     from hubel.tracing import Traced
+    from hubel.training.figure import watch as watch
     from hubel.training.recipe import Recipe as Recipe
     from hubel.training.run import train as train
 
@@ -38,6 +39,7 @@ ROOMS = {
     "open_source": ("pictures.sources", "open_source"),
     "read": ("reading", "read"),
     "train": ("training.run", "train"),
+    "watch": ("training.figure", "watch"),
 }
 """Where each public name lives: none has a room's own name, which an import would put in its place.
 

@@ -16,6 +16,30 @@ EVERY = 0.1
 """Seconds between updates: drawing costs time that the work could use."""
 
 
+class Means:
+    """Training loss and accuracy of the epoch so far, as its steps have said them."""
+
+    def __init__(self) -> None:
+        self.epoch = self.waiting = self.images = 0
+        self.loss = self.right = 0.0
+
+    def hear(self, record: Step) -> None:
+        """Take in a step; one that says no loss is counted by the next that does."""
+        if record.epoch != self.epoch:
+            self.epoch, self.waiting, self.images, self.loss, self.right = record.epoch, 0, 0, 0.0, 0.0
+        self.waiting += record.images
+        if record.loss is not None and record.accuracy is not None:
+            self.loss += record.loss * self.waiting
+            self.right += record.accuracy * self.waiting
+            self.images, self.waiting = self.images + self.waiting, 0
+
+    def words(self) -> list[str]:
+        """Nothing before the first step that says a loss."""
+        if not self.images:
+            return []
+        return [f"loss {self.loss / self.images:.4g}", f"{100 * self.right / self.images:.1f}% right"]
+
+
 class Progress:
     """A bar that appears with the first thing told, and goes away when all is done."""
 
@@ -26,6 +50,7 @@ class Progress:
         self.what = ""
         self.updated = 0.0
         self.images = self.started = 0.0
+        self.means = Means()
 
     def __enter__(self) -> Progress:
         if self.shown and sys.stdout.isatty():
@@ -34,12 +59,12 @@ class Progress:
 
             columns = (
                 TextColumn("{task.description}"),
-                BarColumn(),
+                BarColumn(bar_width=None),
                 TextColumn("{task.percentage:>3.0f}%"),
                 TextColumn("{task.fields[rate]}"),
                 TimeRemainingColumn(),
             )
-            self.bar = Bar(*columns, transient=True, refresh_per_second=5)
+            self.bar = Bar(*columns, transient=True, refresh_per_second=5, expand=True)
             self.bar.start()
         return self
 
@@ -64,14 +89,13 @@ class Progress:
             self._begin("training")
             self.images, self.started = -record.images, time.monotonic()  # the clock starts when the first step is over
         self.images += record.images
+        self.means.hear(record)
         now = time.monotonic()
         if now - self.updated >= EVERY:
             rate = self.images / max(now - self.started, 1e-9)
             done, total = (record.epoch - 1) * record.steps + record.step, epochs * record.steps
-            description = f"epoch {record.epoch}/{epochs}"
-            self.bar.update(
-                self.task, completed=done, total=total, description=description, rate=f"{rate:,.0f} images/s" if self.images else ""
-            )
+            says = [*self.means.words(), f"lr {record.lr:.2g}", *([f"{rate:,.0f} images/s"] if self.images else [])]
+            self.bar.update(self.task, completed=done, total=total, description=f"epoch {record.epoch}/{epochs}", rate=", ".join(says))
             self.updated = now
 
     def say(self, line: str) -> None:

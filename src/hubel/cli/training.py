@@ -30,6 +30,7 @@ def declare(verbs: Any) -> None:
         help="a trained vgg11's model file or run folder, with some layers of which vgg13 and deeper begin, as in their paper",
     )
     train.add_argument("--json", action="store_true", help="print the records as JSON lines")
+    train.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard too, in the run folder's tensorboard/")
     recipes.declare_all(train)
     train.set_defaults(run=run_train)
     test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
@@ -52,7 +53,7 @@ def run_train(given: argparse.Namespace) -> int:
     with joined(), Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         out = given.out or f"runs/{name}-{source.name}"
-        for record in train(given.net, source, chosen, out, shape, given.strict, progress.told, given.warm_from):
+        for record in train(given.net, source, chosen, out, shape, given.strict, progress.told, given.warm_from, given.tensorboard):
             if given.json:
                 _print_json(record)
             else:
@@ -65,7 +66,9 @@ def _print_json(record: Record) -> None:
     if isinstance(record, Finished):
         print(json.dumps({"record": kind, "path": str(record.path), "results": record.model.results, "early": record.early}), flush=True)
     elif not isinstance(record, Step):
-        print(json.dumps({"record": kind, **asdict(record)}, default=str), flush=True)
+        said = asdict(record)
+        said.pop("earlier", None)  # the log has them
+        print(json.dumps({"record": kind, **said}, default=str), flush=True)
 
 
 def _print(record: Record, progress: Progress, epochs: int) -> None:
@@ -80,6 +83,8 @@ def _print(record: Record, progress: Progress, epochs: int) -> None:
         progress.say(
             f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}  {train}; {validation}{best}; {record.images_per_second:,.0f} images/s"
         )
+        for finding in record.findings:
+            progress.say(f"watch: {finding.says}")
     elif isinstance(record, LeftOut):
         for refused in record.pictures:
             progress.say(f"left out: {refused.name}: {refused.reason}")
@@ -116,7 +121,7 @@ def _print_finished(record: Finished, progress: Progress) -> None:
     progress.say(f"Best: epoch {results['epoch']}, validation accuracy {100 * results['validation_accuracy']:.2f}%")
     progress.say(f"model: {record.path}")
     if record.path:
-        progress.say(f"log:   {record.path.with_name('log.jsonl')}")
+        progress.say(f"log:   {record.path.with_name('log.jsonl')}, as a picture: log.png")
 
 
 def run_test(given: argparse.Namespace) -> int:

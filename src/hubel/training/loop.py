@@ -20,13 +20,14 @@ from hubel.chance import Purpose
 from hubel.cluster import ALONE, Ranks
 from hubel.errors import RunError
 from hubel.evaluation import precise, predicted, scored
-from hubel.modules import Network, head_weights
+from hubel.modules import Network
 from hubel.pictures.augment import Augmentation
 from hubel.pictures.batches import Batch, Feed, Refused, in_batches, shuffled, steps
 from hubel.pictures.pixels import Pixels
 from hubel.training.guard import Guard
 from hubel.training.lanes import Lanes, Part
-from hubel.training.losses import balanced, loss_of, nothing
+from hubel.training.losses import balanced, loss_of, loss_with_heads, nothing
+from hubel.training.meter import Meter
 from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch, LeftOut, Step
 from hubel.training.replica import Replica
@@ -93,6 +94,7 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
     ):
         while not state.over(recipe):
             lanes.train()
+            meter = Meter(state)
             started = time.perf_counter()
             for batches in job.batches(state.epoch, state.step):
                 lr = rate(recipe, state.epoch * job.steps + state.step, recipe.epochs * job.steps, state.standing.drops)
@@ -100,13 +102,15 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
                 if images:
                     state.sums[:2] += sums
                 state.trained_seconds += time.perf_counter() - started
-                if state.step % in_turn == 0 or state.step == job.steps:
+                meter.images += images
+                waits = state.step % in_turn == 0 or state.step == job.steps
+                if waits:
                     _refuse_unless_finite(guard, state, job)
                 missing = job.pictures(state.step - 1) - images
                 if missing:
                     state.sums[2] += missing
                     yield from _left_out(job.train, said, job.ranks)
-                yield Step(state.epoch + 1, state.step, job.steps, images, lr)
+                yield Step(state.epoch + 1, state.step, job.steps, images, lr, *(meter.read() if waits else (None, None)))
                 started = time.perf_counter()
             record = _ended(state, job)
             yield from _left_out(job.validation, said, job.ranks)
@@ -173,11 +177,9 @@ def part_of(job: Job, epoch: int, batch: int, scaling: Scaling | None = None) ->
         labels = some.labels
         with precise(recipe.precision, labels.device):
             outputs = network(pictures)
-        scores, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
+        scores = outputs[0] if isinstance(outputs, tuple) else outputs
         loss_function = loss_of(recipe, scores.shape[1], job.class_weights) if len(some) else nothing
-        loss = loss_function(scores.float(), labels)
-        for head, weight in zip(heads, head_weights(plain) if heads else []):
-            loss = loss + weight * loss_function(head.float(), labels)
+        loss = loss_with_heads(plain, outputs, labels, loss_function)
         share = loss * (len(some) / batch * job.ranks.size)  # DDP takes the mean over the processes
         (share * scaling.scale if scaling else share).backward()  # type: ignore[no-untyped-call]
         right = (predicted(scores.detach()) == labels).sum()

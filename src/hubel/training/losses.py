@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hubel.modules import head_weights
 from hubel.training.recipe import Recipe
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -25,6 +26,15 @@ def loss_of(recipe: Recipe, outputs: int, weights: Tensor | None = None) -> Loss
     if weights is None:
         return loss
     return lambda scores, labels: (weights[labels] * loss(scores, labels, reduction="none")).mean()
+
+
+def loss_with_heads(network: nn.Module, outputs: Tensor | tuple[Tensor, ...], labels: Tensor, loss: Loss) -> Tensor:
+    """The loss of what a network gives, (N, outputs), in training with its heads' scores behind, each counted with its head's weight."""
+    scores, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
+    total = loss(scores.float(), labels)
+    for head, weight in zip(heads, head_weights(network) if heads else []):
+        total = total + weight * loss(head.float(), labels)
+    return total
 
 
 def _named(recipe: Recipe, outputs: int) -> Reducible:

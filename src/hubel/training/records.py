@@ -33,6 +33,8 @@ class Started:
     """Where it goes on: both 0 for a new run."""
     over: bool = False
     """Whether there is nothing left to do."""
+    earlier: tuple[Epoch, ...] = ()
+    """The epochs that are over, as the log has them."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Step:
     steps: int
     images: int
     lr: float
+    loss: float | None = None
+    """Mean over the pictures since the last step that said it; None where asking would make the host wait for the device."""
+    accuracy: float | None = None
+    """Likewise."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,36 @@ class LeftOut:
     """Training pictures that were left out of the step that was just taken, and why."""
 
     pictures: tuple[Refused, ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen of the network after an epoch, on a few training pictures, unchanged and without dropout."""
+
+    pictures: int
+    loss: float
+    """As training has it, batch norm with the pictures' own statistics."""
+    accuracy: float
+    """Likewise."""
+    evaluated: float | None
+    """Accuracy with batch norm's running statistics, as in validation; None where there is no batch norm."""
+    silent: Mapping[str, float]
+    """Share of the ReLU units of each stage, a map being one, that are zero for all of the pictures."""
+    gradients: Mapping[str, float]
+    """Norm of the loss's gradient by the weights of each stage, over the norm of the weights."""
+    drift: Mapping[str, float]
+    """How far batch norm's running means are from the pictures' own, in deviations, where a stage has them furthest."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something is wrong, in plain words: what was measured, and what to do. It is said in the epoch in which it begins."""
+
+    kind: str
+    """rate, dead, vanishing, adrift, still or overfitting."""
+    says: str
+    stages: tuple[str, ...] = ()
+    """Those that it is said of, where it is of some."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +104,8 @@ class Epoch:
     images_per_second: float
     left_out: int = 0
     """Training pictures that could not be read in this epoch."""
+    look: Look | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
