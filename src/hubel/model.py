@@ -153,7 +153,7 @@ def load(path: str | Path) -> Model:
         if pixels.shape != shape:
             raise ModelError(f"{path} makes pictures of {shown(pixels.shape)}, but its network reads {shown(shape)}.")
         with torch.device("meta"):  # shapes alone: what does not match is refused before it takes memory
-            _match(build(net, shape, None).state_dict(), tensors, path)
+            weights.match(build(net, shape, None).state_dict(), tensors, path)
         network = build(net, shape, None)
         network.load_state_dict(tensors)
         return Model(net, shape, classes, pixels, network.eval(), *story)
@@ -167,13 +167,3 @@ def _listed(classes: Any) -> tuple[str, ...]:
     if not isinstance(classes, list):
         raise ValueError("its classes are no list")
     return tuple(map(str, classes))
-
-
-def _match(wanted: dict[str, Tensor], found: dict[str, Tensor], path: str | Path) -> None:
-    for name in sorted(wanted.keys() | found.keys()):
-        if name not in found or name not in wanted:
-            raise ModelError(f"{path}: the tensor {name!r} is {'missing' if name in wanted else 'more than the network has'}.")
-        if wanted[name].shape != found[name].shape:
-            raise ModelError(f"{path}: the tensor {name!r} is {tuple(found[name].shape)}; the network has {tuple(wanted[name].shape)}.")
-        if wanted[name].dtype != found[name].dtype:
-            raise ModelError(f"{path}: the tensor {name!r} is {found[name].dtype}; the network has {wanted[name].dtype}.")

@@ -60,3 +60,14 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (ValueError, RecursionError):
         raise ModelError(f"{path} was not written by us: what it says of its tensors cannot be read.") from None
     return tensors, says
+
+
+def match(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], path: str | Path) -> None:
+    """Raise ModelError, with the file's name and the first tensor that differs, where a file's tensors are not those of the network."""
+    for name in sorted(wanted.keys() | found.keys()):
+        if name not in found or name not in wanted:
+            raise ModelError(f"{path}: the tensor {name!r} is {'missing' if name in wanted else 'more than the network has'}.")
+        if wanted[name].shape != found[name].shape:
+            raise ModelError(f"{path}: the tensor {name!r} is {tuple(found[name].shape)}; the network has {tuple(wanted[name].shape)}.")
+        if wanted[name].dtype != found[name].dtype:
+            raise ModelError(f"{path}: the tensor {name!r} is {found[name].dtype}; the network has {wanted[name].dtype}.")

@@ -6,9 +6,13 @@ import argparse
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import hubel
 from hubel.cli import augmenting, data, designing, predicting, published, rates, sizing, training
@@ -45,9 +49,10 @@ def main(words: Sequence[str] | None = None) -> int:
     logging.getLogger("PIL").addHandler(UNHEARD)
     given = parser().parse_args(words)
     try:
-        status: int = given.run(given)
-        sys.stdout.flush()
-        return status
+        with _terminated_as_interrupted():
+            status: int = given.run(given)
+            sys.stdout.flush()
+            return status
     except HubelError as error:
         lines = str(error).split("\n") if isinstance(error, POINTING) else [str(error)]
         print("hubel:", "\n".join(map(plain, lines)), file=sys.stderr)
@@ -62,3 +67,20 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(plain(f"hubel: {error.filename or 'output'}: {error.strerror or error}"), file=sys.stderr)
         return 2
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: what it began is cleared away."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

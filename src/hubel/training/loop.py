@@ -6,7 +6,8 @@ At every record the state is whole: training can be stopped there, saved, and go
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import islice
@@ -73,8 +74,11 @@ class Job:
         return balanced(self.train.labels) if self.recipe.class_weights == "balanced" else None
 
 
-def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
-    """Train from where `state` stands to the end of the recipe. Raises RunError before a step that is not finite is taken."""
+def records(state: State, job: Job, told: Callable[[int, int], None] | None = None) -> Iterator[Step | LeftOut | Epoch]:
+    """Train from where `state` stands to the end of the recipe. Raises RunError before a step that is not finite is taken.
+
+    told: hears how far validation is (done, of how many); what it raises leaves the state as it was before the validation.
+    """
     recipe = job.recipe
     guard = Guard(state)
     in_turn = 1 if state.device.type == "cpu" else CHECK_EVERY
@@ -97,9 +101,8 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
                     yield from _left_out(job.train, said)
                 yield Step(state.epoch + 1, state.step, job.steps, images, lr)
                 started = time.perf_counter()
-            record = _ended(state, job)
+            yield _ended(state, job, told)
             yield from _left_out(job.validation, said)
-            yield record
 
 
 def _left_out(pictures: Feed, said: set[str]) -> Iterator[LeftOut]:
@@ -133,7 +136,7 @@ def _backward(lanes: Lanes, state: State, job: Job, batches: Iterator[Batch]) ->
     """Run a step's batches forward and backward: what they sum to, and how many pictures they had, of which the gradients are means."""
     planned, several = job.pictures(state.step), job.recipe.accumulate > 1
     sums, images = state.sums.new_zeros(2), 0
-    for batch in batches:
+    while (batch := _next(batches, state, at_rest=not images)) is not None:
         if len(batch):
             part = part_of(job, state.epoch, planned if several else len(batch), state.scaling)
             sums = lanes.run(part, batch) if not images else sums + lanes.run(part, batch)
@@ -141,6 +144,12 @@ def _backward(lanes: Lanes, state: State, job: Job, batches: Iterator[Batch]) ->
     if several and 0 < images < planned:  # some could not be read
         torch._foreach_mul_([weight.grad for weight in state.weights if weight.grad is not None], planned / images)
     return sums, images
+
+
+def _next(batches: Iterator[Batch], state: State, at_rest: bool) -> Batch | None:
+    """The next batch, however long it is waited for; None after the last. at_rest: nothing of the state has moved in this step yet."""
+    with state.at_rest() if at_rest else nullcontext():
+        return next(batches, None)
 
 
 def part_of(job: Job, epoch: int, batch: int, scaling: Scaling | None = None) -> Part:
@@ -180,12 +189,13 @@ def augmentation_of(recipe: Recipe, pixels: Pixels) -> Augmentation:
     return Augmentation(**said, mean=pixels.mean)
 
 
-def _ended(state: State, job: Job) -> Epoch:
+def _ended(state: State, job: Job, told: Callable[[int, int], None] | None) -> Epoch:
     """Validate, and move to the next epoch."""
     lr = rate(job.recipe, (state.epoch + 1) * job.steps - 1, job.recipe.epochs * job.steps, state.standing.drops)
     loss, right, left_out = state.sums.tolist()
     count = max(1, len(job.train) - int(left_out))
-    scores, labels = scored(state.judged, job.validation, job.pixels, job.recipe.precision)
+    with state.at_rest():
+        scores, labels = scored(state.judged, job.validation, job.pixels, job.recipe.precision, told)
     accuracy = float((predicted(scores) == labels).double().mean())
     validation_loss = float(loss_of(job.recipe, scores.shape[1])(scores, labels))
     state.standing = state.standing.after(accuracy, validation_loss, job.recipe)

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 import hubel
 from hubel.build import build
+from hubel.errors import RunError
 from hubel.joints import Expression, Shape
-from hubel.model import Model, load
+from hubel.model import Model
 from hubel.modules import Network
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
 from hubel.training import checkpoint, folder, probe, setup
+from hubel.training.best import Best
 from hubel.training.loop import Job, records
 from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
 from hubel.training.records import Epoch, Finished, Record, Started, Stopped
 from hubel.training.state import State
+from hubel.training.stopping import asked_to_stop
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints within an epoch; there is one at the end of every epoch too."""
@@ -52,31 +52,74 @@ def train(
     before = folder.pixels(place) if place else None
     design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
     network = _built(design, asked)
-    with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop:
+    with folder.held(place) if place else nullcontext():
         chosen = _chosen(place, design, material, asked, network)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
         state = State(network, chosen)
-        passed_over = checkpoint.resume(place, state) if place else []
-        if place:
-            folder.trim_log(place, state.epoch)
-        yield _started(design, material, chosen, state, passed_over)
         best = Best(_model(design, material, chosen, state.judged), place)
+        notes = _gone_on(place, state, best) if place else []
         saved = time.monotonic()
-        for record in records(state, setup.job(material, chosen, state.device)):
-            if isinstance(record, Epoch):
-                best.hear(record)
-                if place:
-                    folder.log(place, asdict(record))
-            if place and (isinstance(record, Epoch) or time.monotonic() - saved > SAVE_EVERY):
-                checkpoint.save(place, state)
-                saved = time.monotonic()
-            yield record
+        with asked_to_stop(lambda: _save_at_rest(place, state)) as stop:
+            with state.at_rest():
+                yield _started(design, material, chosen, state, notes)
+            with suppress(_Left):
+                for record in records(state, setup.job(material, chosen, state.device), lambda done, count: _leave(stop, done < count)):
+                    if _kept(place, state, best, record, time.monotonic() - saved > SAVE_EVERY):
+                        saved = time.monotonic()
+                    with state.at_rest():
+                        yield record
+                    if stop.is_set():
+                        break
             if stop.is_set() and not state.over(chosen):
                 if place:
-                    checkpoint.save(place, state)
+                    _save(place, state)
                 yield Stopped(state.epoch + 1, state.step, place)
                 return
         yield Finished(best.model(), best.path, early=state.epoch < chosen.epochs)
+
+
+class _Left(Exception):
+    """Validation was left before its end, because somebody asked to stop."""
+
+
+def _leave(stop: threading.Event, before_its_end: bool) -> None:
+    if stop.is_set() and before_its_end:
+        raise _Left
+
+
+def _gone_on(place: Path, state: State, best: Best) -> list[str]:
+    """Bring the state to where the folder's run stands, and its files too; what was wrong with them."""
+    notes = checkpoint.resume(place, state)
+    with folder.writing(place):
+        return [*notes, *folder.mend_log(place, state.history), *best.mend(state)]
+
+
+def _kept(place: Path | None, state: State, best: Best, record: Record, due: bool) -> bool:
+    """Keep what is to be kept of a record, in this order: a checkpoint speaks of a model and a log that are there. Whether one was written."""
+    if isinstance(record, Epoch):
+        state.history.append(asdict(record))
+        with folder.writing(place) if place else nullcontext():
+            best.hear(record)
+            if place:
+                folder.log(place, state.history[-1])
+    if place and (isinstance(record, Epoch) or due):
+        _save(place, state)
+        return True
+    return False
+
+
+def _save(place: Path, state: State) -> None:
+    with folder.writing(place):
+        checkpoint.save(place, state)
+
+
+def _save_at_rest(place: Path | None, state: State) -> None:
+    """Save if nothing moves just now; if that fails, it will be said when training stops."""
+    if place and state.resting:
+        state.resting = False  # another signal may come while this one is answered
+        with suppress(RunError):
+            _save(place, state)
+        state.resting = True
 
 
 def begun(
@@ -92,34 +135,6 @@ def begun(
 def _built(design: setup.Design, recipe: Recipe) -> Network:
     """Fresh weights, where they are trained."""
     return build(design.net, design.input, recipe.initialisation, recipe.seed).to("cuda" if torch.cuda.is_available() else "cpu")
-
-
-class Best:
-    """The model of the best epoch so far, in the run folder or, where there is none, in memory."""
-
-    def __init__(self, training: Model, place: Path | None) -> None:
-        self.training = training
-        self.path = place / folder.MODEL if place else None
-        self.weights: dict[str, Tensor] = {}
-
-    def hear(self, record: Epoch) -> None:
-        """Keep this epoch's weights if it is the best."""
-        if not record.best:
-            return
-        found = {"epoch": record.epoch, "validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss}
-        self.training.results = found
-        if self.path:
-            self.training.save(self.path)
-        else:
-            self.weights = {name: tensor.clone() for name, tensor in self.training.network.state_dict().items()}
-
-    def model(self) -> Model:
-        """The best epoch's, ready to predict."""
-        if self.path:
-            return load(self.path)
-        self.training.network.load_state_dict(self.weights)
-        self.training.network.eval()
-        return self.training
 
 
 def _chosen(place: Path | None, design: setup.Design, material: setup.Material, asked: Recipe, network: Network) -> Recipe:
@@ -140,12 +155,13 @@ def _chosen(place: Path | None, design: setup.Design, material: setup.Material, 
         return earlier
     chosen = probe.settled(network, setup.job(material, asked, next(network.parameters()).device))
     if place:
-        folder.begin(place, said, asked, chosen)
+        with folder.writing(place):
+            folder.begin(place, said, asked, chosen)
     return chosen
 
 
-def _started(design: setup.Design, material: setup.Material, recipe: Recipe, state: State, passed_over: list[str]) -> Started:
-    notes = (*material.source.notes, *passed_over)
+def _started(design: setup.Design, material: setup.Material, recipe: Recipe, state: State, wrong: list[str]) -> Started:
+    notes = (*material.source.notes, *wrong)
     parameters = sum(weight.numel() for weight in state.network.parameters())
     counts = (len(material.train), len(material.validation))
     return Started(
@@ -170,25 +186,3 @@ def _model(design: setup.Design, material: setup.Material, recipe: Recipe, netwo
         "validation": len(material.validation),
     }
     return Model(design.net, design.input, material.source.classes, material.pixels, network, asdict(recipe), data, {})
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; a second one ends the process as usual."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def note(number: int, frame: Any) -> None:
-        event.set()
-        signal.signal(number, before[number])
-
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
