@@ -25,7 +25,12 @@ class Forks:
 
     def __init__(self, place):
         self.said, self.mark = place / "said", f"{place}"
-        environment = {**os.environ, MARK: self.mark, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            MARK: self.mark,
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }  # no thread may run where one forks
         self.process = subprocess.Popen(
             [sys.executable, __file__, self.said], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -68,10 +73,9 @@ class Forks:
 
 def serve():
     """Do orders until there are no more."""
-    import hubel.cli.training
     import runs
-    from hubel.training import run  # noqa: F401  which imports torch, and all that training needs
 
+    list(runs.train(recipe=replace(runs.RECIPE, epochs=1)))  # torch imports much when it takes its first step
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:

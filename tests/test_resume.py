@@ -64,16 +64,13 @@ def killed(process, draw):
     return process.returncode == -signal.SIGKILL
 
 
-EVERYTHING = ("--accumulate", 2, "--clip", 0.5, "--ema", 0.95, "--class-weights", "balanced", "--schedule", "plateau", "--plateau", 2)
-
-
-@pytest.mark.parametrize("more", [(), pytest.param(EVERYTHING, marks=pytest.mark.slow)], ids=["plain", "everything"])
-def test_kill_9_at_any_instant_any_number_of_times_ends_in_the_same_bits(tmp_path, more):
+def test_the_command_itself_killed_twice_and_said_again_ends_in_the_same_bits(tmp_path):
+    """tests/test_kills.py kills oftener, at less cost."""
     pictures, draw = folder(tmp_path / "pictures", 240), random.Random(0)
-    many = ("--epochs", 40, *more)
+    many = ("--epochs", 40)
     with hubel_process(*command(pictures, tmp_path / "whole", *many)) as whole:
         assert "Best: epoch" in whole.communicate()[0] and whole.returncode == 0
-    assert sum(killed(hubel_process(*command(pictures, tmp_path / "killed", *many)), draw) for _ in range(4)) >= 2
+    assert sum(killed(hubel_process(*command(pictures, tmp_path / "killed", *many)), draw) for _ in range(2)) >= 1
     with hubel_process(*command(pictures, tmp_path / "killed", *many)) as last:
         assert "Traceback" not in last.communicate()[0] and last.returncode == 0
     assert ended(tmp_path / "killed") == ended(tmp_path / "whole")
@@ -132,23 +129,6 @@ def test_what_was_logged_after_the_checkpoint_is_cut_off_torn_lines_too(tmp_path
     assert ended(tmp_path / "left") == ended(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(tmp_path, damage):
-    list(train(tmp_path / "whole"))
-    going = train(tmp_path / "left")
-    for record in going:
-        if isinstance(record, Epoch) and record.epoch == 2:
-            going.close()
-    last = sorted((tmp_path / "left").glob("checkpoint-*"))[-1]
-    data = bytearray(last.read_bytes())
-    data[len(data) // 2] ^= 4
-    last.write_bytes({"flip": data, "cut": data[:-9], "empty": b""}[damage])
-    started = next(train(tmp_path / "left"))
-    assert started.epoch == 1 and last.name in started.notes[0]
-    list(train(tmp_path / "left"))
-    assert ended(tmp_path / "left") == ended(tmp_path / "whole")
-
-
 def test_where_every_checkpoint_is_damaged_nothing_is_trained_over_it(tmp_path):
     list(train(tmp_path))
     for path in tmp_path.glob("checkpoint-*"):
@@ -185,14 +165,7 @@ def test_a_folder_that_cannot_be_made_is_refused_in_a_sentence(tmp_path):
         next(train(tmp_path / "file" / "run"))
 
 
-def test_a_damaged_recipe_is_refused_in_a_sentence(tmp_path):
-    list(train(tmp_path))
-    (tmp_path / "recipe.json").write_text('{"net": ')
-    with pytest.raises(RunError, match=r"recipe.json is damaged"):
-        next(train(tmp_path))
-
-
-def test_checkpoints_hold_no_pickle_and_only_the_last_two_stay(tmp_path):
+def test_checkpoints_hold_no_pickle_and_only_the_last_two_and_that_of_the_best_epoch_stay(tmp_path):
     list(train(tmp_path))
     found = sorted(path.name for path in tmp_path.iterdir())
     assert [name for name in found if name.startswith("checkpoint")] == [
