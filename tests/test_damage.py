@@ -4,8 +4,6 @@ import errno
 import fcntl
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -16,7 +14,7 @@ import runs
 from hubel import weights
 from hubel.errors import ModelError, RunError
 from hubel.training import run
-from hubel.training.records import Epoch, Started, Step
+from hubel.training.records import Epoch, Step
 
 LEFT = (3, 3)
 """The epoch and step after which the run was left: the last two checkpoints are of within the epoch, and the best epoch is before them."""
@@ -247,23 +245,6 @@ def test_what_killed_processes_had_not_finished_writing_is_removed_and_nothing_e
         path.write_text("x")
     next(runs.train(out))
     assert [path.name for path in sorted(out.glob("*.part"))] == [".mine.part", "notes.part"]
-
-
-HOLD = (
-    "import sys; sys.path[:0] = sys.argv[2:]; import runs; going = runs.train(sys.argv[1]); next(going); print('held', flush=True); input()"
-)
-
-
-def test_two_processes_cannot_share_a_folder_through_a_link_either(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to("real")
-    words = [sys.executable, "-c", HOLD, str(tmp_path / "real"), *sys.path]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(RunError, match=r"Another process is training in .*link"):
-            next(runs.train(tmp_path / "link"))
-        other.kill()
-    assert isinstance(next(runs.train(tmp_path / "link")), Started)
 
 
 def test_a_filesystem_that_cannot_lock_is_refused_in_a_sentence(tmp_path, monkeypatch):

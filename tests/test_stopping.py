@@ -87,6 +87,17 @@ def test_a_signal_while_a_record_is_looked_at_saves_at_once(tmp_path):
     assert isinstance(record, Stopped) and (record.epoch, record.step) == (1, 3)
 
 
+def test_a_signal_before_the_first_step_takes_none(tmp_path, whole):
+    kinds = []
+    for record in runs.train(tmp_path):
+        kinds.append(type(record))
+        if isinstance(record, Started):
+            terminated()
+    assert kinds == [Started, Stopped] and saved(tmp_path) == [(0, 0)]
+    list(runs.train(tmp_path))
+    assert runs.ended(tmp_path) == whole
+
+
 def test_a_signal_after_the_last_epoch_ends_a_run_that_is_finished(tmp_path):
     for record in runs.train(tmp_path):
         if isinstance(record, Epoch) and record.epoch == 3:

@@ -50,7 +50,7 @@ class Best:
 
         Gives a sentence where that was needed. Raises RunError where that epoch's checkpoint is not whole either.
         """
-        best = state.epoch - state.standing.waited
+        best = state.best
         if self.place is None or self.path is None or not best:
             return []
         try:

@@ -27,7 +27,7 @@ def save(place: Path, state: State) -> Path:
     path = of(place, state.epoch, state.step)
     says = {"epoch": state.epoch, "step": state.step, "trained_seconds": state.trained_seconds, **asdict(state.standing)}
     weights.write(path, _tensors(state), {**says, "history": state.history})
-    best = of(place, state.epoch - state.standing.waited, 0)
+    best = of(place, state.best, 0)
     for old in [old for old in _listed(place) if old <= path][:-KEPT]:  # damaged ones beyond it are not counted
         if old != best:
             old.unlink()

@@ -63,7 +63,8 @@ def train(
             with state.at_rest():
                 yield _started(design, material, chosen, state, notes)
             with suppress(_Left):
-                for record in records(state, setup.job(material, chosen, state.device), lambda done, count: _leave(stop, done < count)):
+                _leave(stop)
+                for record in records(state, setup.job(material, chosen, state.device), lambda done, count: _leave(stop)):
                     if _kept(place, state, best, record, time.monotonic() - saved > SAVE_EVERY):
                         saved = time.monotonic()
                     with state.at_rest():
@@ -79,11 +80,11 @@ def train(
 
 
 class _Left(Exception):
-    """Validation was left before its end, because somebody asked to stop."""
+    """Training was left between two records, because somebody asked to stop."""
 
 
-def _leave(stop: threading.Event, before_its_end: bool) -> None:
-    if stop.is_set() and before_its_end:
+def _leave(stop: threading.Event) -> None:
+    if stop.is_set():
         raise _Left
 
 

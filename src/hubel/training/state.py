@@ -41,6 +41,11 @@ class State:
         """The network that is validated and saved."""
         return self.average.network if self.average else self.network
 
+    @property
+    def best(self) -> int:
+        """The best epoch, from 1, of those that are over; 0 before any is."""
+        return max((told["epoch"] for told in self.history if told["best"]), default=0)
+
     @contextmanager
     def at_rest(self) -> Iterator[None]:
         """While something else is waited for, which may take long."""
