@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow lint types check clean
+.PHONY: demo test slow soak lint types check clean
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -17,6 +17,9 @@ test: .venv/ready
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -q -m slow
+
+soak: .venv/ready
+	HUBEL_KILLS=500 $(BIN)/python -m pytest -q tests/test_kills.py -m "slow or not slow"
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import jobs
 from hubel.errors import HubelError, PictureError
-from hubel.pictures.pool import Died, Pool
+from hubel.pictures.pool import TOGETHER, Died, Pool
 
 SQUARES = Pool(jobs.square, 2)
 
@@ -105,6 +105,14 @@ def test_whoever_stops_taking_results_can_begin_again(obeying):
     assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
     results.close()
     assert list(obeying.results([7, 8])) == [7, 8]
+
+
+def test_results_can_be_left_while_a_task_does_not_end():
+    with Pool(jobs.obey, 1, patience=1000) as pool:
+        results = pool.results([1] * TOGETHER + ["sleep"])
+        assert next(results) == 1
+        results.close()
+        assert list(pool.results([2, 3])) == [2, 3]
 
 
 def test_a_pool_that_is_closed_leaves_no_process_behind():

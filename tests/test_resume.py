@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import re
 import signal
 from dataclasses import replace
@@ -10,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from hubel import weights
+from hubel.cli import main
 from hubel.errors import RunError
 from hubel.training import run
 from hubel.training.records import Epoch, Finished, Started, Step, Stopped
@@ -56,18 +56,18 @@ EVERYTHING = ("--accumulate", 2, "--clip", 0.5, "--ema", 0.95, "--class-weights"
 
 
 @pytest.mark.parametrize("more", [(), pytest.param(EVERYTHING, marks=pytest.mark.slow)], ids=["plain", "everything"])
-def test_killed_at_any_instant_any_number_of_times_ends_in_the_same_bits(tmp_path, more):
-    pictures, draw, statuses = folder(tmp_path / "pictures", 240), random.Random(0), []
-    many = ("--epochs", 24, *more)
-    with hubel_process(*command(pictures, tmp_path / "whole", *many)) as whole:
-        assert "Best: epoch" in whole.communicate()[0] and whole.returncode == 0
-    for _ in range(4):
-        with hubel_process(*command(pictures, tmp_path / "killed", *many), seconds=draw.uniform(0.1, 0.6)) as killed:
-            assert "Traceback" not in killed.communicate()[0]
-        statuses.append(killed.returncode)
-    assert statuses.count(-signal.SIGPROF) >= 2
+def test_the_command_itself_killed_and_said_again_ends_in_the_same_bits(tmp_path, more):
+    """tests/test_kills.py kills oftener, at less cost."""
+    pictures = folder(tmp_path / "pictures", 240)
+    many = ("--epochs", 40, *more)
+    assert main([str(word) for word in command(pictures, tmp_path / "whole", *many)]) == 0
+    with hubel_process(*command(pictures, tmp_path / "killed", *many)) as process:
+        next(line for line in process.stdout if line.startswith("epoch"))
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
     with hubel_process(*command(pictures, tmp_path / "killed", *many)) as last:
-        assert "Traceback" not in last.communicate()[0] and last.returncode == 0
+        said = last.communicate()[0]
+    assert "Going on in epoch" in said and "Traceback" not in said and last.returncode == 0
     assert ended(tmp_path / "killed") == ended(tmp_path / "whole")
 
 
@@ -124,23 +124,6 @@ def test_what_was_logged_after_the_checkpoint_is_cut_off_torn_lines_too(tmp_path
     assert ended(tmp_path / "left") == ended(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_taken(tmp_path, damage):
-    list(train(tmp_path / "whole"))
-    going = train(tmp_path / "left")
-    for record in going:
-        if isinstance(record, Epoch) and record.epoch == 2:
-            going.close()
-    last = sorted((tmp_path / "left").glob("checkpoint-*"))[-1]
-    data = bytearray(last.read_bytes())
-    data[len(data) // 2] ^= 4
-    last.write_bytes({"flip": data, "cut": data[:-9], "empty": b""}[damage])
-    started = next(train(tmp_path / "left"))
-    assert started.epoch == 1 and last.name in started.notes[0]
-    list(train(tmp_path / "left"))
-    assert ended(tmp_path / "left") == ended(tmp_path / "whole")
-
-
 def test_where_every_checkpoint_is_damaged_nothing_is_trained_over_it(tmp_path):
     list(train(tmp_path))
     for path in tmp_path.glob("checkpoint-*"):
@@ -162,10 +145,11 @@ def test_a_run_that_began_otherwise_is_not_mixed_with_this_one(tmp_path, changes
     assert ended(tmp_path) == before
 
 
-def test_two_processes_cannot_share_a_run_folder(tmp_path):
+def test_two_processes_cannot_share_a_run_folder_through_a_link_either(tmp_path):
+    (tmp_path / "link").symlink_to("run")
     going = train(tmp_path / "run")
     next(going)
-    with hubel_process(*command(folder(tmp_path / "pictures"), tmp_path / "run")) as other:
+    with hubel_process(*command(folder(tmp_path / "pictures"), tmp_path / "link")) as other:
         said = other.communicate()[0]
     assert other.returncode == 2 and "Another process is training in" in said and "Traceback" not in said
     going.close()
@@ -177,14 +161,7 @@ def test_a_folder_that_cannot_be_made_is_refused_in_a_sentence(tmp_path):
         next(train(tmp_path / "file" / "run"))
 
 
-def test_a_damaged_recipe_is_refused_in_a_sentence(tmp_path):
-    list(train(tmp_path))
-    (tmp_path / "recipe.json").write_text('{"net": ')
-    with pytest.raises(RunError, match=r"recipe.json is damaged"):
-        next(train(tmp_path))
-
-
-def test_checkpoints_hold_no_pickle_and_only_the_last_two_stay(tmp_path):
+def test_checkpoints_hold_no_pickle_and_only_the_last_two_and_that_of_the_best_epoch_stay(tmp_path):
     list(train(tmp_path))
     found = sorted(path.name for path in tmp_path.iterdir())
     assert [name for name in found if name.startswith("checkpoint")] == [
@@ -219,6 +196,7 @@ def test_a_run_that_began_before_profiles_and_scales_were_heeded_ends_as_it_bega
             going.close()
     path = tmp_path / "run" / "recipe.json"
     said = json.loads(path.read_text())
+    del said["sha256"]  # which came later still
     for name in ("reduced", "colour_managed"):
         assert said["pixels"].pop(name) is True
     path.write_text(json.dumps(said))

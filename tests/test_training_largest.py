@@ -11,7 +11,7 @@ from hubel import forecast, read
 from hubel.cli import main
 from hubel.errors import RunError
 from hubel.nets import NETS
-from hubel.training import largest, run
+from hubel.training import largest
 from hubel.training.probe import Way
 from hubel.training.recipe import Recipe
 from hubel.training.records import Started
@@ -86,7 +86,7 @@ def test_it_is_chosen_once_written_down_and_said_and_the_rate_stays(tmp_path, mo
     assert "batches of 32 pictures were chosen" in started.notes[0] and "rate stays 0.05" in started.notes[0]
     going.close()
     assert json.loads((tmp_path / "recipe.json").read_text())["recipe"]["batch"] == 32
-    monkeypatch.setattr(run.largest, "settled", lambda *_: pytest.fail("it was chosen again"))
+    monkeypatch.setattr(largest, "settled", lambda *_: pytest.fail("it was chosen again"))
     assert next(train(tmp_path, recipe=asked)).recipe == started.recipe
 
 

@@ -12,9 +12,9 @@ from hubel import weights
 from hubel.cli import main
 from hubel.errors import RunError
 from hubel.training import curve
+from hubel.training.beginning import begun
 from hubel.training.rates import Rates, judged, tried
 from hubel.training.records import Epoch
-from hubel.training.run import begun
 from runs import NET, RECIPE, folder, source, train
 
 PLAIN = "Conv(4, 3) >> ReLU() >> FC(3)"

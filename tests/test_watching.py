@@ -168,19 +168,7 @@ def test_the_log_holds_what_was_seen_and_said(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["look"]["gradients"] for line in lines] == [epoch.look.gradients for epoch in epochs]
     assert [[one["says"] for one in line["findings"]] for line in lines] == [[one.says for one in epoch.findings] for epoch in epochs]
-    assert book.logged(tmp_path) == (epochs, ())
-
-
-def test_a_damaged_log_is_named_and_does_not_keep_the_run_from_going_on(tmp_path):
-    going = train(tmp_path)
-    for record in going:
-        if isinstance(record, Epoch) and record.epoch == 2:
-            going.close()
-    log = tmp_path / "log.jsonl"
-    log.write_text(log.read_text().replace('{"epoch": 1, ', "{"))
-    started, *_ = train(tmp_path)
-    assert any("log.jsonl is damaged in 1 of its lines, first in line 1" in note for note in started.notes)
-    assert [epoch.epoch for epoch in started.earlier] == [2]
+    assert list(book.epochs_of(lines)) == epochs
 
 
 def one(number, train_loss, validation_loss, look=None, accuracy=0.9):

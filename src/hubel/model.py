@@ -166,7 +166,7 @@ def load(path: str | Path, module: Module = None) -> Model:
         network = _given(net, module, shape, classes, path) if isinstance(net, str) else _outlined(net, module, shape, classes, path)
         if pixels.shape != shape:
             raise ModelError(f"{path} makes pictures of {shown(pixels.shape)}, but its network reads {shown(shape)}.")
-        _match(network.state_dict(), tensors, path)
+        weights.match(network.state_dict(), tensors, path)
         if isinstance(net, Expression):
             network = build(net, shape, None)
         network.load_state_dict(tensors)
@@ -210,13 +210,3 @@ def _listed(classes: Any) -> tuple[str, ...]:
     if not isinstance(classes, list):
         raise ValueError("its classes are no list")
     return tuple(map(str, classes))
-
-
-def _match(wanted: dict[str, Tensor], found: dict[str, Tensor], path: str | Path) -> None:
-    for name in sorted(wanted.keys() | found.keys()):
-        if name not in found or name not in wanted:
-            raise ModelError(f"{path}: the tensor {name!r} is {'missing' if name in wanted else 'more than the network has'}.")
-        if wanted[name].shape != found[name].shape:
-            raise ModelError(f"{path}: the tensor {name!r} is {tuple(found[name].shape)}; the network has {tuple(wanted[name].shape)}.")
-        if wanted[name].dtype != found[name].dtype:
-            raise ModelError(f"{path}: the tensor {name!r} is {found[name].dtype}; the network has {wanted[name].dtype}.")

@@ -15,7 +15,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from hubel.errors import ModelError
-from hubel.placing import place
+from hubel.placing import placed
 
 SAYS, DIGEST = "hubel", "sha256"
 """The two entries of the file's metadata: a JSON text, and the SHA-256 of that text and every tensor."""
@@ -32,11 +32,19 @@ def digest(tensors: Mapping[str, Tensor], says: str = "") -> str:
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], says: Mapping[str, Any]) -> str:
-    """Put the file there, whole or not at all, and give its digest."""
+    """Put the file there, whole or not at all, and give its digest. The same tensors and words make the same bytes."""
     text = json.dumps(says)
     plain = _apart({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     total = digest(plain, text)
-    place(path, serialise(plain, {SAYS: text, DIGEST: total}))
+    data = serialise(plain, {SAYS: text, DIGEST: total})
+    length = int.from_bytes(data[:8], "little")
+    header = json.dumps(
+        json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")
+    ).encode()  # safetensors shuffles the metadata
+    header += b" " * (-len(header) % 8)
+    with placed(path) as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.write(memoryview(data)[8 + length :])
     return total
 
 
@@ -71,3 +79,14 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (ValueError, RecursionError):
         raise ModelError(f"{path} was not written by us: what it says of its tensors cannot be read.") from None
     return tensors, says
+
+
+def match(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], path: str | Path) -> None:
+    """Raise ModelError, with the file's name and the first tensor that differs, where a file's tensors are not those of the network."""
+    for name in sorted(wanted.keys() | found.keys()):
+        if name not in found or name not in wanted:
+            raise ModelError(f"{path}: the tensor {name!r} is {'missing' if name in wanted else 'more than the network has'}.")
+        if wanted[name].shape != found[name].shape:
+            raise ModelError(f"{path}: the tensor {name!r} is {tuple(found[name].shape)}; the network has {tuple(wanted[name].shape)}.")
+        if wanted[name].dtype != found[name].dtype:
+            raise ModelError(f"{path}: the tensor {name!r} is {found[name].dtype}; the network has {wanted[name].dtype}.")

@@ -6,10 +6,13 @@ import argparse
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from typing import Any
 
 import hubel
 from hubel.cli import augmenting, data, designing, predicting, published, rates, sizing, training
@@ -46,8 +49,9 @@ def main(words: Sequence[str] | None = None) -> int:
     logging.getLogger("PIL").addHandler(UNHEARD)
     given = parser().parse_args(words)
     try:
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere if os.environ.get("RANK", "0") != "0" else sys.stdout):
-            status: int = given.run(given)  # of the processes that torchrun starts the first speaks for all
+        speaks = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts the first speaks for all
+        with nullcontext(sys.stdout) if speaks else open(os.devnull, "w") as output, redirect_stdout(output), _terminated_as_interrupted():
+            status: int = given.run(given)
             sys.stdout.flush()
             return status
     except HubelError as error:
@@ -64,3 +68,20 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(plain(f"hubel: {error.filename or 'output'}: {error.strerror or error}"), file=sys.stderr)
         return 2
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: what it began is cleared away."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -31,9 +31,9 @@ def declare(verbs: Any) -> None:
 
 
 def run_lr(given: argparse.Namespace) -> int:
+    from hubel.training.beginning import begun
     from hubel.training.curve import curve
     from hubel.training.rates import refuse_no_range, tried
-    from hubel.training.run import begun
 
     chosen, out = recipes.meant(given), Path(given.out)
     if out.suffix.lower() != ".png":

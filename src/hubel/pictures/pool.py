@@ -106,7 +106,8 @@ class _Going(Generic[Task, Result]):
         self.begun = self.given = 0
         """How many tasks were handed out, and how many results were taken."""
         self.done: dict[int, Result | Died | BaseException] = {}
-        self.ended = False
+        self.ended = self.left = False
+        """Whether there are no more tasks to hand out, and whether nobody waits for results any more."""
 
     def next(self, wait: bool) -> list[tuple[int, Task]]:
         """The next tasks and their numbers; none where there are none, or none yet and one would have to `wait`."""
@@ -149,7 +150,7 @@ class _Going(Generic[Task, Result]):
 
     def stop(self) -> None:
         with self.changed:
-            self.ended = True
+            self.ended = self.left = True
             self.changed.notify_all()
 
 
@@ -192,8 +193,12 @@ class _Worker:
                 return
             group = waiting[0]
             try:
-                results = self._received()
+                results = self._received(going)
             except (EOFError, OSError) as error:
+                if going.left:
+                    self.end()
+                    self._begin()
+                    return
                 why, number = self._ended(error), group[0][0]
                 if not isinstance(why, Died):
                     again, starts = starts < STARTS, starts + 1
@@ -216,18 +221,21 @@ class _Worker:
         with suppress(OSError):  # if it has died, the next thing to be received says so
             self.connection.send([task for _, task in group])
 
-    def _received(self) -> Any:
-        """The results of the next group. Raises EOFError where the process died, and TimeoutError where it takes too long."""
+    def _received(self, going: _Going[Any, Any]) -> Any:
+        """The results of the next group. Raises EOFError where the process died, and TimeoutError where it takes too long, or more than
+        a slice when nobody waits for them any more."""
         if not self.ready:
-            self._wait(BEGINNING)
+            self._wait(BEGINNING, going)
             self.ready = self.connection.recv()
-        self._wait(self.pool.patience)
+        self._wait(self.pool.patience, going)
         return self.connection.recv()
 
-    def _wait(self, patience: float) -> None:
+    def _wait(self, patience: float, going: _Going[Any, Any]) -> None:
         for _ in range(max(1, round(patience / SLICE))):
             if self.connection.poll(SLICE):
                 return
+            if going.left:
+                break
         raise TimeoutError
 
     def _ended(self, error: EOFError | OSError) -> Died | HubelError:

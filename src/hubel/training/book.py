@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,7 +21,7 @@ from hubel.training.watching import facts, watched
 
 Heard = Step | LeftOut | Epoch
 
-PICTURE, BOARD = "log.png", "tensorboard"
+BOARD = "tensorboard"
 
 
 class Book:
@@ -64,7 +63,6 @@ class Book:
         if self.board:
             self.board.epoch(record)
         if self.place:
-            folder.log(self.place, asdict(record))
             self.behind = True
             if self.pace.due():
                 self.pace.draw(self._draw)
@@ -73,29 +71,17 @@ class Book:
         """Bring the picture up to the log. A disk that is full stops the run where something is lost by it: not here."""
         if self.place:
             with suppress(OSError):
-                place(self.place / PICTURE, png(plot(self.epochs, self.title)))
+                place(self.place / folder.PICTURE, png(plot(self.epochs, self.title)))
         self.behind = False
 
 
-def logged(run: Path) -> tuple[list[Epoch], tuple[str, ...]]:
-    """The epochs in the log of a run folder, and a sentence for the lines that are none."""
-    path = run / folder.LOG
-    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-    found = [_epoch(line) for line in lines]
-    bad = [number for number, epoch in enumerate(found, 1) if epoch is None]
-    kept = [epoch for epoch in found if epoch]
-    if not bad:
-        return kept, ()
-    what = f"{path} is damaged in {len(bad)} of its lines, first in line {bad[0]}"
-    return kept, (f"{what}: the picture and the findings go without them.",)
+def epochs_of(history: Sequence[Mapping[str, Any]]) -> tuple[Epoch, ...]:
+    """The epochs that were told of, as a checkpoint tells them; earlier versions told less."""
+    return tuple(map(_epoch, history))
 
 
-def _epoch(line: str) -> Epoch | None:
-    """What a line of the log says; None where it is no such line."""
-    try:
-        said: dict[str, Any] = json.loads(line)
-        look, findings = said.pop("look", None), said.pop("findings", ())
-        told = tuple(Finding(one["kind"], one["says"], tuple(one["stages"])) for one in findings)
-        return Epoch(**said, look=look and Look(**look), findings=told)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
+def _epoch(told: Mapping[str, Any]) -> Epoch:
+    look, findings = told.get("look"), told.get("findings", ())
+    said = {field.name: told[field.name] for field in fields(Epoch) if field.name in told}
+    found = tuple(Finding(one["kind"], one["says"], tuple(one["stages"])) for one in findings)
+    return Epoch(**{**said, "look": look and Look(**look), "findings": found})

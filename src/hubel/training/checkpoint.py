@@ -12,56 +12,82 @@ from torch import Tensor
 from hubel import weights
 from hubel.cluster import Ranks
 from hubel.errors import ModelError, RunError
+from hubel.training import folder
 from hubel.training.standing import Standing
 from hubel.training.state import State
 
 KEPT = 2
-"""How many checkpoints stay: the last, and one before it should the last be damaged."""
+"""How many checkpoints stay: the last, and one before it should the last be damaged. That of the best epoch stays too."""
+
+MOVING = {torch.optim.SGD: ("momentum_buffer",), torch.optim.AdamW: ("exp_avg", "exp_avg_sq", "step")}
+"""What an optimiser remembers of each weight, once it has taken a step; `step` is one number."""
+
+POSITION = ("epoch", "step", "trained_seconds", "standing", "history")
+"""Everything that moves and is no tensor, by the state's names."""
 
 
-def save(folder: Path, state: State) -> Path:
+def save(place: Path, state: State) -> Path:
     """Write the state, whole or not at all, and remove all but the last few."""
-    path = folder / f"checkpoint-{state.epoch:05d}-{state.step:07d}.safetensors"
-    weights.write(path, _tensors(state), _says(state))
-    for old in _listed(folder)[:-KEPT]:
-        old.unlink()
+    path = of(place, state.epoch, state.step)
+    says = {"epoch": state.epoch, "step": state.step, "trained_seconds": state.trained_seconds, **asdict(state.standing)}
+    weights.write(path, _tensors(state), {**says, "history": state.history})
+    best = of(place, state.best, 0)
+    for old in [old for old in _listed(place) if old <= path][:-KEPT]:  # damaged ones beyond it are not counted
+        if old != best:
+            old.unlink()
     return path
 
 
-def resume(folder: Path, state: State) -> list[str]:
+def of(place: Path, epoch: int, step: int) -> Path:
+    """The checkpoint's file when so many epochs, and so many steps of the next, are over."""
+    return place / f"checkpoint-{epoch:05d}-{step:07d}.safetensors"
+
+
+def resume(place: Path, state: State) -> list[str]:
     """Bring the state to the newest whole checkpoint of a folder, if there is one.
 
-    Gives a sentence for each damaged checkpoint that was passed over. Raises RunError where all of them are damaged.
+    Gives a sentence for each damaged checkpoint that was passed over. Raises RunError where all of them are damaged, and where one is whole
+    but of another network.
     """
     damaged = []
-    for path in reversed(_listed(folder)):
+    for path in reversed(_listed(place)):
         try:
             tensors, says = weights.read(path)
+            position = _position(path, says, place)
         except ModelError as error:
             damaged.append(str(error))
             continue
-        _restore(state, tensors, says)
+        try:
+            weights.match(_wanted(state, tensors), tensors, path)
+        except ModelError as error:
+            raise RunError(f"This checkpoint is of another network: {error} Choose another folder with --out.") from None
+        _restore(state, tensors)
+        vars(state).update(position)
         return damaged
     if damaged:
-        raise RunError(f"No checkpoint in {folder} is whole. {' '.join(damaged)} Start anew in another folder with --out.")
+        raise RunError(f"No checkpoint in {place} is whole. {' '.join(damaged)} Start anew in another folder with --out.")
     return []
 
 
 def share(state: State, ranks: Ranks) -> None:
     """Bring every process's state to where the first's is."""
-    if not ranks.alone:
-        tensors, says = ranks.told(({name: tensor.cpu() for name, tensor in _tensors(state).items()}, _says(state)))
-        if not ranks.first:
-            _restore(state, tensors, says)
+    if ranks.alone:
+        return
+    position = {name: getattr(state, name) for name in POSITION}
+    tensors, position = ranks.told(({name: tensor.cpu() for name, tensor in _tensors(state).items()}, position))
+    if not ranks.first:
+        _restore(state, tensors)
+        vars(state).update(position)
 
 
-def _listed(folder: Path) -> list[Path]:
-    return sorted(folder.glob("checkpoint-*.safetensors"))
+def judged(path: Path) -> dict[str, Tensor]:
+    """The weights that were validated when the checkpoint was written. Raises ModelError where it is damaged."""
+    tensors, _ = weights.read(path)
+    return _below("average.", tensors) or _below("network.", tensors)
 
 
-def _says(state: State) -> dict[str, Any]:
-    """Everything that moves and is no tensor."""
-    return {"epoch": state.epoch, "step": state.step, "trained_seconds": state.trained_seconds, **asdict(state.standing)}
+def _listed(place: Path) -> list[Path]:
+    return sorted(place.glob("checkpoint-*.safetensors"))
 
 
 def _tensors(state: State) -> dict[str, Tensor]:
@@ -76,7 +102,35 @@ def _tensors(state: State) -> dict[str, Tensor]:
     return {**named, "sums": state.sums}
 
 
-def _restore(state: State, tensors: dict[str, Tensor], says: dict[str, Any]) -> None:
+def _wanted(state: State, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What a checkpoint of this state has: of the weights that were trained when it was written, what the optimiser remembers too."""
+    wanted = {name: tensor for name, tensor in _tensors(state).items() if not name.startswith("optimiser.")}
+    wanted["sums"] = state.sums[: len(found["sums"])] if "sums" in found else state.sums  # earlier ones have two
+    trained = {name.split(".")[1] for name in found if name.startswith("optimiser.")}
+    for number, weight in enumerate(state.weights):
+        if str(number) in trained:
+            for name in MOVING[type(state.optimiser)]:
+                wanted[f"optimiser.{number}.{name}"] = torch.zeros(()) if name == "step" else weight
+    return wanted
+
+
+def _position(path: Path, says: dict[str, Any], place: Path) -> dict[str, Any]:
+    """Where the state stood, by the names that it has for that. Raises ModelError where the file does not say it."""
+    try:
+        epoch, best = int(says["epoch"]), tuple(map(float, says["best"])) if says["best"] else None
+        waited, drops, since = (int(says.get(name, 0)) for name in ("waited", "drops", "since"))  # earlier ones say the best alone
+        return {
+            "epoch": epoch,
+            "step": int(says["step"]),
+            "trained_seconds": float(says["trained_seconds"]),
+            "standing": Standing(best if best is None else (best[0], best[1]), waited, drops, since),
+            "history": list(says["history"]) if "history" in says else folder.logged(place, epoch),
+        }
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ModelError(f"{path} is damaged: it does not say how training stood ({type(error).__name__}: {error}).") from None
+
+
+def _restore(state: State, tensors: dict[str, Tensor]) -> None:
     state.network.load_state_dict(_below("network.", tensors))
     if state.average:
         state.average.network.load_state_dict(_below("average.", tensors))
@@ -92,9 +146,6 @@ def _restore(state: State, tensors: dict[str, Tensor], says: dict[str, Any]) -> 
     state.optimiser.load_state_dict({"state": entries, "param_groups": moved["param_groups"]})
     _lay_out_as_weights(state.optimiser)
     state.sums[: len(tensors["sums"])] = tensors["sums"]
-    state.epoch, state.step, state.trained_seconds = says["epoch"], says["step"], says["trained_seconds"]
-    best = tuple(says["best"]) if says["best"] else None
-    state.standing = Standing(best, *(says.get(name, 0) for name in ("waited", "drops", "since")))  # earlier checkpoints say the best alone
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from hubel.pictures.pixels import Pixels
 from hubel.placing import place
 from hubel.training.recipe import Recipe
 
-RECIPE, LOG, MODEL = "recipe.json", "log.jsonl", "model.safetensors"
+RECIPE, LOG, PICTURE, MODEL = "recipe.json", "log.jsonl", "log.png", "model.safetensors"
 
 MEANINGS = {
     "fingerprint": "the training pictures have changed",
@@ -27,6 +28,8 @@ MEANINGS = {
     "pixels": "the pictures are read otherwise",
 }
 VERSIONS = ("hubel", "torch", "processes")
+"""With others a run goes on, aloud: sums may then be added up in another order."""
+DIGEST = "sha256"
 
 
 @contextmanager
@@ -42,9 +45,33 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunError(f"Another process is training in {folder}; wait for it, or choose another folder with --out.") from None
+        except OSError as error:  # some network filesystems
+            raise RunError(
+                f"The run folder {folder} cannot be kept from other processes: {error.strerror}. Choose one on a local disk with --out."
+            ) from None
+        _sweep(folder)
         yield
     finally:
         os.close(lock)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed had not finished writing; nobody else writes here now."""
+    for name in (RECIPE, LOG, PICTURE, MODEL, "checkpoint-*"):
+        for part in folder.glob(f".{name}.*.part"):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say what cannot be written, and what to do, where the disk is full or broken."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or folder} cannot be written: {error.strerror or error}. What was saved before is whole: make room, or mend "
+            f"what is wrong, and the same command goes on from there."
+        ) from None
 
 
 def pixels(folder: Path) -> Pixels | None:
@@ -54,16 +81,20 @@ def pixels(folder: Path) -> Pixels | None:
     return None
 
 
-def began(folder: Path, said: Mapping[str, Any], asked: Recipe) -> Recipe | None:
-    """The recipe, everything chosen, with which the folder's run began; None where none has.
+def began(folder: Path, said: Mapping[str, Any], asked: Recipe) -> tuple[Recipe | None, list[str]]:
+    """The recipe, everything chosen, with which the folder's run began; None where none has. And what else has changed since, in sentences.
 
     Raises RunError, naming what differs, where that run was of something else than `said` and `asked`.
     """
     path = folder / RECIPE
     if not path.exists():
-        return None
+        if any(folder.glob("checkpoint-*")):
+            raise RunError(f"{folder} holds checkpoints, but no {RECIPE}, which says of what. Choose another folder with --out.")
+        return None, []
     try:
         before = json.loads(path.read_text())
+        if not isinstance(before, dict) or before.pop(DIGEST, None) not in (None, _digest(before)):
+            raise ValueError  # earlier ones have no digest
         chosen = Recipe(**before.pop("recipe"))
         asked_before = before.pop("asked")
         earlier = {**asdict(Recipe()), **before, **asked_before}  # what a run could not say yet was as it is by default
@@ -72,33 +103,56 @@ def began(folder: Path, said: Mapping[str, Any], asked: Recipe) -> Recipe | None
     now = json.loads(json.dumps({**said, **asdict(asked)}))
     differing = [name for name in now if earlier.get(name) != now[name] and name not in VERSIONS]
     if differing and not any(folder.glob("checkpoint-*")):
-        return None  # nothing was trained there that another run could spoil
+        return None, []  # nothing was trained there that another run could spoil
     if differing:
         words = [MEANINGS.get(name) or f"{name} was {earlier.get(name)!r} and is {now[name]!r}" for name in differing]
         raise RunError(
             f"{folder} holds a run that began otherwise: {'; '.join(words)}. Say the same again to go on, or choose another folder with --out."
         )
-    return chosen
+    changed = [f"{name} was {earlier[name]!r} and is {now[name]!r}" for name in VERSIONS if earlier.get(name, now[name]) != now[name]]
+    return chosen, [f"This run goes on, but not to the same bits as before: {'; '.join(changed)}."] if changed else []
 
 
 def begin(folder: Path, said: Mapping[str, Any], asked: Recipe, chosen: Recipe) -> None:
     """Write down how a run begins."""
-    text = json.dumps({**said, "asked": asdict(asked), "recipe": asdict(chosen)}, indent=1)
-    place(folder / RECIPE, f"{text}\n".encode())
+    says = json.loads(json.dumps({**said, "asked": asdict(asked), "recipe": asdict(chosen)}))
+    place(folder / RECIPE, f"{json.dumps({**says, DIGEST: _digest(says)}, indent=1)}\n".encode())
+
+
+def _digest(says: Mapping[str, Any]) -> str:
+    """SHA-256 of what a recipe.json says, however it is laid out."""
+    return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
 
 
 def log(folder: Path, record: Mapping[str, Any]) -> None:
-    """Add a line with a single write, so that a kill leaves it whole or not there."""
-    file = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        os.write(file, f"{json.dumps(record)}\n".encode())
-    finally:
-        os.close(file)
+    """Add a line with a single write, so that a kill leaves it whole or not there. Raises OSError where there is no room for all of it."""
+    line = _line(record)
+    with open(folder / LOG, "ab", buffering=0) as file:
+        written = file.write(line)
+        if written < len(line):
+            file.write(line[written:])  # which says why
 
 
-def trim_log(folder: Path, epochs: int) -> None:
-    """Keep the lines of the first `epochs` epochs: what came after the checkpoint will be done again."""
+def logged(folder: Path, epochs: int) -> list[dict[str, Any]]:
+    """What the log says of the first `epochs` epochs. Raises ValueError where it does not say it of all."""
     path = folder / LOG
-    if path.exists():
-        lines = path.read_bytes().split(b"\n")[:-1][:epochs]
-        place(path, b"".join(line + b"\n" for line in lines))
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    if len(lines) < epochs:
+        raise ValueError(f"{path} has {len(lines)} lines")
+    return [json.loads(line) for line in lines[:epochs]]
+
+
+def mend_log(folder: Path, history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Make the log what the checkpoint says of the epochs so far: what came after it will be done again.
+
+    Gives a sentence where more was wrong with it.
+    """
+    path, lines = folder / LOG, b"".join(map(_line, history))
+    found = path.read_bytes() if path.exists() else b""
+    if found != lines:
+        place(path, lines)
+    return [] if found.startswith(lines) else [f"{path} was damaged, and was written again as the checkpoint tells it."]
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(record)}\n".encode()

@@ -6,7 +6,8 @@ At every record the state is whole: training can be stopped there, saved, and go
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import islice
@@ -83,8 +84,11 @@ class Job:
         return balanced(self.train.labels) if self.recipe.class_weights == "balanced" else None
 
 
-def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
-    """Train from where `state` stands to the end of the recipe. Raises RunError before a step that is not finite is taken."""
+def records(state: State, job: Job, told: Callable[[int, int], None] | None = None) -> Iterator[Step | LeftOut | Epoch]:
+    """Train from where `state` stands to the end of the recipe. Raises RunError before a step that is not finite is taken.
+
+    told: hears how far validation is (done, of how many); what it raises leaves the state as it was before the validation.
+    """
     recipe = job.recipe
     guard = Guard(state)
     in_turn = 1 if state.device.type == "cpu" else CHECK_EVERY
@@ -112,9 +116,8 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
                     yield from _left_out(job.train, said, job.ranks)
                 yield Step(state.epoch + 1, state.step, job.steps, images, lr, *(meter.read() if waits else (None, None)))
                 started = time.perf_counter()
-            record = _ended(state, job)
+            yield _ended(state, job, told)
             yield from _left_out(job.validation, said, job.ranks)
-            yield record
 
 
 def _refused(pictures: Feed, ranks: Ranks) -> list[Refused]:
@@ -153,7 +156,7 @@ def _backward(lanes: Lanes | Replica, state: State, job: Job, batches: Iterator[
     """Run a step's batches forward and backward: what they sum to, and how many pictures they had, of which the gradients are means."""
     planned, several = job.pictures(state.step), job.recipe.accumulate > 1 or not job.ranks.alone
     sums, images = state.sums.new_zeros(2), 0
-    for batch in batches:
+    while (batch := _next(batches, state, at_rest=not images)) is not None:
         if len(batch) or not job.ranks.alone:  # those who have none must still meet the others
             part = part_of(job, state.epoch, planned if several else len(batch), state.scaling)
             sums = lanes.run(part, batch) if not images else sums + lanes.run(part, batch)
@@ -163,6 +166,12 @@ def _backward(lanes: Lanes | Replica, state: State, job: Job, batches: Iterator[
     if several and 0 < images < planned:  # some could not be read
         torch._foreach_mul_([weight.grad for weight in state.weights if weight.grad is not None], planned / images)
     return sums, images
+
+
+def _next(batches: Iterator[Batch], state: State, at_rest: bool) -> Batch | None:
+    """The next batch, however long it is waited for; None after the last. at_rest: nothing of the state has moved in this step yet."""
+    with state.at_rest() if at_rest else nullcontext():
+        return next(batches, None)
 
 
 def part_of(job: Job, epoch: int, batch: int, scaling: Scaling | None = None) -> Part:
@@ -201,13 +210,14 @@ def augmentation_of(recipe: Recipe, pixels: Pixels) -> Augmentation:
     return Augmentation(**said, mean=pixels.mean)
 
 
-def _ended(state: State, job: Job) -> Epoch:
+def _ended(state: State, job: Job, told: Callable[[int, int], None] | None) -> Epoch:
     """Validate, and move to the next epoch."""
     lr = rate(job.recipe, (state.epoch + 1) * job.steps - 1, job.recipe.epochs * job.steps, state.standing.drops)
     loss, right, left_out = state.sums.tolist()
     count = max(1, len(job.train) - int(left_out))
     job.ranks.as_first(state.judged.buffers())  # batch norm's, where each process has its own
-    scores, labels = scored(state.judged, job.validation, job.pixels, job.recipe.precision, ranks=job.ranks)
+    with state.at_rest():
+        scores, labels = scored(state.judged, job.validation, job.pixels, job.recipe.precision, told, job.ranks)
     accuracy = float((predicted(scores) == labels).double().mean())
     validation_loss = float(loss_of(job.recipe, scores.shape[1])(scores, labels))
     accuracy, validation_loss = job.ranks.told((accuracy, validation_loss))  # another processor's may differ in the last bit

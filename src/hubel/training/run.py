@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-import hubel
-from hubel import foreign
-from hubel.build import build
-from hubel.cluster import ALONE, Ranks, joined
+from hubel.cluster import Ranks, joined
+from hubel.errors import RunError
 from hubel.joints import Expression, Shape
-from hubel.model import Model, load
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
-from hubel.training import checkpoint, folder, largest, probe, setup
-from hubel.training.loop import Job, records
+from hubel.training import beginning, checkpoint, folder, probe, setup
+from hubel.training.best import Best
+from hubel.training.book import Book, epochs_of
+from hubel.training.loop import records
 from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
-from hubel.training.records import Epoch, Finished, Record, Started, Stopped
+from hubel.training.records import Epoch, Finished, Record, Stopped
 from hubel.training.state import State
-from hubel.training.warm import Taken, warmed
+from hubel.training.stopping import asked_to_stop
+from hubel.training.warm import warmed
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints within an epoch; there is one at the end of every epoch too."""
@@ -43,6 +40,7 @@ def train(
     strict: bool = False,
     told: Told | None = None,
     warm: str | Path | None = None,
+    tensorboard: bool = False,
 ) -> Iterator[Record]:
     """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
 
@@ -51,183 +49,95 @@ def train(
     hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
     folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
     expression or a module. strict: an unreadable picture is an error. warm: the model file or run folder of a shallower
-    network, with whose layers this one begins, as the paper of a VGG has it. Ctrl-C or SIGTERM stops after the step, with everything saved.
-    Started by torchrun, several processes train together: each yields the same records, the first writes the folder.
+    network, with whose layers this one begins, as the paper of a VGG has it. tensorboard: write event files into the folder's
+    tensorboard/. Ctrl-C or SIGTERM stops after the step, with everything saved. Started by torchrun, several processes train
+    together: each yields the same records, the first writes the folder.
     """
-    folder_said = None if out is None else Path(out)
+    if tensorboard and out is None:
+        raise RunError("TensorBoard's files lie in the run folder, and there is none: say out=.")
     with ExitStack() as stack:
         ranks = stack.enter_context(joined())
-        place = folder_said if ranks.first else None  # the others write nothing
+        place = Path(out) if out is not None and ranks.first else None  # the others write nothing
         before = ranks.told(folder.pixels(place) if place else None)
         design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
-        network = _built(design, asked, ranks)
+        network = beginning.built(design, asked, ranks)
         if place:
             stack.enter_context(folder.held(place))
-        stop = stack.enter_context(_asked_to_stop())
         taken = warmed(network, design, material.source.classes, warm) if warm is not None else None
-        chosen = _chosen(place, design, material, asked, network, taken, ranks)
+        chosen, notes = beginning.chosen(place, design, material, asked, network, taken, ranks)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
         state = State(network, chosen)
-        passed_over = checkpoint.resume(place, state) if place else []
+        best = Best(beginning.model(design, material, chosen, state.judged), place)
+        notes += ranks.told(_gone_on(place, state, best) if place else [])
         checkpoint.share(state, ranks)
-        if place:
-            folder.trim_log(place, state.epoch)
-        began_warm = [taken.note] if taken and not (state.epoch or state.step) else []
-        yield _started(design, material, chosen, state, [*largest.told(asked, chosen), *began_warm, *ranks.told(passed_over)])
-        best = Best(_model(design, material, chosen, state.judged), place)
+        if taken and not (state.epoch or state.step):
+            notes.append(taken.note)
+        job = setup.job(material, chosen, state.device, ranks)
+        earlier = epochs_of(state.history)
+        book = stack.enter_context(Book(place, f"{design.name} on {material.source.name}", earlier, job, state, tensorboard))
         saved = time.monotonic()
-        for record in records(state, setup.job(material, chosen, state.device, ranks)):
-            if isinstance(record, Epoch):
-                best.hear(record)
-                if place:
-                    folder.log(place, asdict(record))
-            if place and (isinstance(record, Epoch) or time.monotonic() - saved > SAVE_EVERY):
-                checkpoint.save(place, state)
-                saved = time.monotonic()
-            yield record
-            if ranks.any(stop.is_set()) and not state.over(chosen):
-                if place:
-                    checkpoint.save(place, state)
-                yield Stopped(state.epoch + 1, state.step, folder_said)
-                return
-        yield Finished(best.model(ranks), folder_said and folder_said / folder.MODEL, early=state.epoch < chosen.epochs)
-
-
-def begun(
-    net: str | Expression | nn.Module,
-    data: str | Path | Source,
-    recipe: Recipe | Preset | None,
-    input: Shape | None,
-    strict: bool,
-    told: Told | None,
-) -> tuple[nn.Module, Job]:
-    """What `train` would begin with, everything chosen: fresh weights and the job. Nothing is written."""
-    design, material, asked = setup.prepared(net, data, recipe, input, strict, told)
-    network = _built(design, asked, ALONE)
-    device = next(network.parameters()).device
-    return network, setup.job(material, _settled(design, network, setup.job(material, asked, device)), device)
-
-
-def _built(design: setup.Design, recipe: Recipe, ranks: Ranks) -> nn.Module:
-    """The network where it is trained: with fresh weights, or those that it came with."""
-    network = design.net if isinstance(design.net, nn.Module) else build(design.net, design.input, recipe.initialisation, recipe.seed)
-    return network.to(ranks.device)
-
-
-class Best:
-    """The model of the best epoch so far, in the run folder or, where there is none, in memory."""
-
-    def __init__(self, training: Model, place: Path | None) -> None:
-        self.training = training
-        self.path = place / folder.MODEL if place else None
-        self.weights: dict[str, Tensor] = {}
-
-    def hear(self, record: Epoch) -> None:
-        """Keep this epoch's weights if it is the best."""
-        if not record.best:
+        stop = stack.enter_context(asked_to_stop(lambda: _save_at_rest(place, state)))
+        with state.at_rest():
+            yield beginning.started(material, chosen, state, notes, earlier)
+        left = ranks.any(stop.is_set())
+        with suppress(_Left):
+            for record in () if left else records(state, job, lambda done, count: _leave(stop, ranks)):
+                record = book.heard(record)
+                if _kept(place, state, best, record, time.monotonic() - saved > SAVE_EVERY):
+                    saved = time.monotonic()
+                with state.at_rest():
+                    yield record
+                left = ranks.any(stop.is_set())
+                if left:
+                    break
+        if (left or stop.is_set()) and not state.over(chosen):
+            if place:
+                _save(place, state)
+            yield Stopped(state.epoch + 1, state.step, None if out is None else Path(out))
             return
-        found = {"epoch": record.epoch, "validation_accuracy": record.validation_accuracy, "validation_loss": record.validation_loss}
-        self.training.results = found
-        if self.path:
-            self.training.save(self.path)
-        else:
-            self.weights = {name: tensor.clone() for name, tensor in self.training.network.state_dict().items()}
-
-    def model(self, ranks: Ranks) -> Model:
-        """The best epoch's, ready to predict, in every process."""
-        if self.path:
-            best = load(self.path, self.training.network if isinstance(self.training.net, str) else None)
-            ranks.told((best.network.state_dict(), best.results))
-            return best
-        weights, self.training.results = ranks.told((self.weights, self.training.results))
-        self.training.network.load_state_dict(weights)
-        self.training.network.eval()
-        return self.training
+        yield Finished(best.model(ranks), None if out is None else Path(out) / folder.MODEL, early=state.epoch < chosen.epochs)
 
 
-def _chosen(
-    place: Path | None,
-    design: setup.Design,
-    material: setup.Material,
-    asked: Recipe,
-    network: nn.Module,
-    taken: Taken | None,
-    ranks: Ranks,
-) -> Recipe:
-    """The recipe with everything chosen: as the folder's run began, or measured now, by all together, and written there."""
-    said = {
-        "hubel": hubel.__version__,
-        "torch": torch.__version__,
-        "network": design.name,
-        "warm": taken.digest if taken else None,
-        **(foreign.identity(design.net) if isinstance(design.net, nn.Module) else {"net": repr(design.net)}),
-        "input": design.input,
-        "data": material.source.name,
-        "fingerprint": material.fingerprint,
-        "classes": material.source.classes,
-        "pixels": material.pixels.to_json(),
-        "processes": ranks.size,
-    }
-    earlier = ranks.told(folder.began(place, said, asked) if place else None)
-    if earlier is not None:
-        return earlier
-    chosen = ranks.told(_settled(design, network, setup.job(material, asked, ranks.device, ranks)))
-    if place:
-        folder.begin(place, said, asked, chosen)
-    return chosen
+class _Left(Exception):
+    """Training was left between two records, because somebody asked to stop."""
 
 
-def _settled(design: setup.Design, network: nn.Module, job: Job) -> Recipe:
-    """The job's recipe with everything chosen: first how much is computed at once, then the fastest way to do that."""
-    fitting = largest.settled(design.net, design.input, job, probe.ways_of(job.recipe, network, job.ranks))
-    return probe.settled(network, replace(job, recipe=fitting))
+def _leave(stop: threading.Event, ranks: Ranks) -> None:
+    """Leave a validation; several processes end it together, since each waits for the others: its pictures are shared out."""
+    if stop.is_set() and ranks.alone:
+        raise _Left
 
 
-def _started(design: setup.Design, material: setup.Material, recipe: Recipe, state: State, notes: list[str]) -> Started:
-    parameters = sum(weight.numel() for weight in state.network.parameters())
-    counts = (len(material.train), len(material.validation))
-    return Started(
-        recipe,
-        *counts,
-        material.source.classes,
-        material.refused,
-        (*material.source.notes, *notes),
-        material.lost,
-        parameters,
-        state.epoch,
-        state.step,
-        state.over(recipe),
-    )
+def _gone_on(place: Path, state: State, best: Best) -> list[str]:
+    """Bring the state to where the folder's run stands, and its files too; what was wrong with them."""
+    notes = checkpoint.resume(place, state)
+    with folder.writing(place):
+        return [*notes, *folder.mend_log(place, state.history), *best.mend(state)]
 
 
-def _model(design: setup.Design, material: setup.Material, recipe: Recipe, network: nn.Module) -> Model:
-    data = {
-        "name": material.source.name,
-        "fingerprint": material.fingerprint,
-        "train": len(material.train),
-        "validation": len(material.validation),
-    }
-    net = foreign.name_of(design.net) if isinstance(design.net, nn.Module) else design.net
-    return Model(net, design.input, material.source.classes, material.pixels, network, asdict(recipe), data, {})
+def _kept(place: Path | None, state: State, best: Best, record: Record, due: bool) -> bool:
+    """Keep what is to be kept of a record, in this order: a checkpoint speaks of a model and a log that are there. Whether one was written."""
+    if isinstance(record, Epoch):
+        state.history.append(asdict(record))
+        with folder.writing(place) if place else nullcontext():
+            best.hear(record)
+            if place:
+                folder.log(place, state.history[-1])
+    if place and (isinstance(record, Epoch) or due):
+        _save(place, state)
+        return True
+    return False
 
 
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; a second one ends the process as usual."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
+def _save(place: Path, state: State) -> None:
+    with folder.writing(place):
+        checkpoint.save(place, state)
 
-    def note(number: int, frame: Any) -> None:
-        event.set()
-        signal.signal(number, before[number])
 
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _save_at_rest(place: Path | None, state: State) -> None:
+    """Save if nothing moves just now; if that fails, it will be said when training stops."""
+    if place and state.resting:
+        state.resting = False  # another signal may come while this one is answered
+        with suppress(RunError):
+            _save(place, state)
+        state.resting = True

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -12,7 +16,7 @@ from hubel.training.standing import Standing
 
 
 class State:
-    """The weights and their average, the optimiser, the scale of the loss, the position, how validation stands, and the epoch's sums so far."""
+    """The weights and their average, the optimiser, the scale of the loss, the position, how validation stands, the epochs so far, and this one's sums."""
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         self.network = network
@@ -23,14 +27,32 @@ class State:
         self.scaling = Scaling(self.device) if recipe.precision == "fp16" else None
         self.epoch = self.step = 0
         self.standing = Standing()
+        self.history: list[dict[str, Any]] = []
+        """What was told of each epoch that is over."""
         self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         """Loss, right answers, and pictures that were left out, of this epoch."""
         self.trained_seconds = 0.0
+        self.resting = False
+        """Whether nothing of this moves just now, so that all of it may be saved at any instant."""
 
     @property
     def judged(self) -> nn.Module:
         """The network that is validated and saved."""
         return self.average.network if self.average else self.network
+
+    @property
+    def best(self) -> int:
+        """The best epoch, from 1, of those that are over; 0 before any is."""
+        return max((told["epoch"] for told in self.history if told["best"]), default=0)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """While something else is waited for, which may take long."""
+        self.resting = True
+        try:
+            yield
+        finally:
+            self.resting = False
 
     def over(self, recipe: Recipe) -> bool:
         """Whether training has come to its end."""

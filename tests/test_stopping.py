@@ -1,0 +1,172 @@
+"""SIGTERM and Ctrl-C wherever they come: what is whole is saved at once, whatever is being waited for."""
+
+import os
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+import runs
+from hubel import weights
+from hubel.chance import order
+from hubel.cli import main
+from hubel.evaluation import scored
+from hubel.pictures.batches import shuffled
+from hubel.pictures.held import Pictures
+from hubel.training import loop, run
+from hubel.training.records import Epoch, Finished, Started, Step, Stopped
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole")
+    list(runs.train(out))
+    return runs.ended(out)
+
+
+def terminated():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0)  # where Python hears it
+
+
+def saved(out):
+    """(epoch, step) of every checkpoint that is there and whole."""
+    found = [weights.read(path)[1] for path in sorted(out.glob("checkpoint-*"))]
+    return [(says["epoch"], says["step"]) for says in found]
+
+
+def test_validation_is_left_between_two_batches_and_done_again_to_the_same_bits(tmp_path, monkeypatch, whole):
+    looked_at = []
+
+    def interrupted(network, pictures, pixels, precision, told, ranks):
+        def heard(done, count):
+            looked_at.append((done, count))
+            if len(looked_at) == 3:  # in the second epoch
+                terminated()
+            told(done, count)
+
+        monkeypatch.setattr("hubel.evaluation.BATCH", 10)
+        return scored(network, pictures, pixels, precision, heard, ranks)
+
+    monkeypatch.setattr(loop, "scored", interrupted)
+    last = list(runs.train(tmp_path))[-1]
+    assert looked_at == [(10, 18), (18, 18), (10, 18)]  # and no further
+    assert isinstance(last, Stopped) and (last.epoch, last.step) == (2, 5)
+    assert saved(tmp_path)[-1] == (1, 5)
+    monkeypatch.undo()
+    started, *others = runs.train(tmp_path)
+    assert (started.epoch, started.step) == (1, 5) and isinstance(others[0], Epoch) and others[0].epoch == 2
+    assert runs.ended(tmp_path) == whole
+
+
+def test_a_signal_while_a_batch_is_waited_for_saves_before_it_comes(tmp_path, monkeypatch, whole):
+    dealt, seen = Pictures.dealt, []
+
+    def stalled(self, numbers, epoch=None):
+        for count, batch in enumerate(dealt(self, numbers, epoch)):
+            if (epoch, count) == (1, 2):
+                terminated()
+                seen.extend(saved(tmp_path))
+            yield batch
+
+    monkeypatch.setattr(Pictures, "dealt", stalled)
+    last = list(runs.train(tmp_path))[-1]
+    assert seen == [(1, 0), (1, 2)] and isinstance(last, Stopped) and (last.epoch, last.step) == (2, 3)
+    monkeypatch.undo()
+    assert isinstance(list(runs.train(tmp_path))[-1], Finished)
+    assert runs.ended(tmp_path) == whole
+
+
+def test_a_signal_while_a_record_is_looked_at_saves_at_once(tmp_path):
+    for record in runs.train(tmp_path):
+        if isinstance(record, Step) and (record.epoch, record.step) == (1, 3):
+            terminated()
+            assert saved(tmp_path) == [(0, 3)]
+    assert isinstance(record, Stopped) and (record.epoch, record.step) == (1, 3)
+
+
+def test_a_signal_before_the_first_step_takes_none(tmp_path, whole):
+    kinds = []
+    for record in runs.train(tmp_path):
+        kinds.append(type(record))
+        if isinstance(record, Started):
+            terminated()
+    assert kinds == [Started, Stopped] and saved(tmp_path) == [(0, 0)]
+    list(runs.train(tmp_path))
+    assert runs.ended(tmp_path) == whole
+
+
+def test_a_signal_after_the_last_epoch_ends_a_run_that_is_finished(tmp_path):
+    for record in runs.train(tmp_path):
+        if isinstance(record, Epoch) and record.epoch == 3:
+            terminated()
+    assert isinstance(record, Finished)
+
+
+def test_a_second_signal_ends_the_process_as_usual(tmp_path):
+    going = runs.train(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        for record in going:
+            if isinstance(record, Step):
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0)
+    going.close()
+    assert saved(tmp_path) == [(0, 1)]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("place", ["setup.prepared", "probe.settled"])
+def test_a_signal_while_pictures_are_decoded_or_steps_are_timed_ends_in_a_line(tmp_path, monkeypatch, capsys, place):
+    room, name = place.split(".")
+    monkeypatch.setattr(getattr(run, room), name, lambda *_: terminated())
+    words = ["train", "FC(3)", runs.folder(tmp_path / "pictures"), "--input", "1x8x8", "--out", tmp_path / "run"]
+    before = signal.getsignal(signal.SIGTERM)
+    assert main([str(word) for word in words]) == 130
+    assert capsys.readouterr().err == "hubel: interrupted\n" and signal.getsignal(signal.SIGTERM) is before
+    assert not list((tmp_path / "run").glob("checkpoint-*"))
+
+
+def test_going_on_looks_at_no_more_pictures_and_draws_no_more_numbers_late_than_early(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "SAVE_EVERY", 0.0)
+    recipe = replace(runs.RECIPE, epochs=9, schedule="cosine")
+    dealt, drawn, costs = [], [], []
+    real = Pictures.dealt
+
+    def counted(self, numbers, epoch=None):
+        for batch in real(self, numbers, epoch):
+            dealt.append(len(batch))
+            yield batch
+
+    def drawing(count, *others):
+        drawn.append(count)
+        return order(count, *others)
+
+    for position in ((1, 1), (9, 3)):
+        going = runs.train(tmp_path, recipe=recipe)
+        for record in going:
+            if isinstance(record, Step) and (record.epoch, record.step) == position:
+                going.close()
+        with monkeypatch.context() as patch:
+            patch.setattr(Pictures, "dealt", counted)
+            patch.setattr("hubel.chance.order", drawing)
+            del dealt[:], drawn[:]
+            going = runs.train(tmp_path, recipe=recipe)
+            started, step = next(going), next(going)
+            assert isinstance(started, Started) and (step.epoch, step.step) == (position[0], position[1] + 1)
+            costs.append((list(dealt), list(drawn)))
+            going.close()
+    assert (
+        costs[0] == costs[1] and sum(costs[0][0]) <= 72 + 72 + 16
+    )  # all once, for their mean and deviation; those that are looked at; and a batch
+
+
+@pytest.mark.parametrize("runs_of", [(), (10,) * 12])
+def test_an_epoch_begun_within_deals_the_rest_of_it(runs_of):
+    everything = list(shuffled(120, 7, 3, 5, runs=runs_of))
+    for start in range(len(everything) + 1):
+        rest = list(shuffled(120, 7, 3, 5, start, runs_of))
+        assert len(rest) == len(everything) - start
+        assert all(torch.equal(one, other) for one, other in zip(rest, everything[start:]))
