@@ -26,7 +26,7 @@ ORDER = [
     {"build"},
     {"tracing"},
     {"weights"},
-    {"chance"},
+    {"chance", "cluster"},
     {"pictures"},
     {"model"},
     {"evaluation"},

@@ -6,10 +6,12 @@ import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
+from hubel.cluster import ALONE, Ranks
 from hubel.errors import PictureError
 from hubel.pictures.batches import Feed, in_order
 from hubel.pictures.pixels import Pixels
@@ -30,33 +32,44 @@ def precise(precision: str, device: torch.device) -> contextlib.AbstractContextM
 
 @torch.no_grad()
 def scored(
-    network: nn.Module, pictures: Feed, pixels: Pixels, precision: str = "fp32", told: Callable[[int, int], None] | None = None
+    network: nn.Module,
+    pictures: Feed,
+    pixels: Pixels,
+    precision: str = "fp32",
+    told: Callable[[int, int], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, Tensor]:
     """Scores (N, outputs) in float32, and labels (N,), of every picture that can be read, in evaluation mode; the mode is put back.
 
-    `told` hears (done, of how many).
+    `told` hears (done, of how many). Several processes share the pictures out; each then has all scores, as one alone would.
     """
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
-    parts, labels, done = [], [], 0
+    parts, numbers, done = [], [], 0
     together = max(1, min(BATCH, VALUES // math.prod(pixels.shape)))
+    mine = islice(in_order(len(pictures), together), ranks.rank, None, ranks.size)
     try:
-        for batch in pictures.dealt(in_order(len(pictures), together), None):
+        for batch in pictures.dealt(mine, None):
             if len(batch):
                 with precise(precision, batch.labels.device):
                     parts.append(network(pixels.tensor(batch.pictures())).float())
-                labels.append(batch.labels)
-            done = min(done + together, len(pictures))
+                numbers.append(batch.indices)
+            done = min(done + together * ranks.size, len(pictures))
             if told is not None:
                 told(done, len(pictures))
     finally:
         for module, training in modes:
             module.training = training
-    if not parts:
-        raise PictureError(
-            f"None of the {len(pictures)} pictures can be read; the first: {pictures.refused[0].name}: {pictures.refused[0].reason}."
-        )
-    return torch.cat(parts), torch.cat(labels)
+    refused = [one for some in ranks.gathered(list(pictures.refused)) for one in some]
+    outputs = max(ranks.gathered(parts[0].shape[1] if parts else 0))
+    if not outputs:
+        raise PictureError(f"None of the {len(pictures)} pictures can be read; the first: {refused[0].name}: {refused[0].reason}.")
+    scores = pictures.labels.new_zeros((len(pictures), outputs), dtype=torch.float32)
+    read = torch.zeros_like(pictures.labels)
+    for part, places in zip(parts, numbers):
+        scores[places], read[places] = part, 1
+    found = ranks.total(read).bool()
+    return ranks.total(scores)[found], pictures.labels[found]
 
 
 def predicted(scores: Tensor) -> Tensor:

@@ -38,6 +38,12 @@ def settle_memory() -> None:
             library.mallopt(what, KEPT)
 
 
+def processors() -> int:
+    """How many this process may use: those of the machine that it was given, shared with the others that torchrun started here."""
+    shared = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    return max(1, len(os.sched_getaffinity(0)) // (int(shared) if shared.isdecimal() and int(shared) else 1))
+
+
 def free_memory() -> int:
     """Bytes that can be had without pushing anything out to the disk."""
     try:

@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 import hubel
 from hubel.cli import augmenting, data, designing, predicting, published, rates, sizing, training
@@ -45,9 +46,10 @@ def main(words: Sequence[str] | None = None) -> int:
     logging.getLogger("PIL").addHandler(UNHEARD)
     given = parser().parse_args(words)
     try:
-        status: int = given.run(given)
-        sys.stdout.flush()
-        return status
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere if os.environ.get("RANK", "0") != "0" else sys.stdout):
+            status: int = given.run(given)  # of the processes that torchrun starts the first speaks for all
+            sys.stdout.flush()
+            return status
     except HubelError as error:
         lines = str(error).split("\n") if isinstance(error, POINTING) else [str(error)]
         print("hubel:", "\n".join(map(plain, lines)), file=sys.stderr)

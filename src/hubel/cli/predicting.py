@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,11 @@ from hubel.errors import HubelError, PictureError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from hubel.model import Model
+
+Asked = tuple[str, Any, str | None]
+"""A picture that the user named: its name, its path or itself, and its true class if that is known."""
 
 SHADES = " ░▒▓█"
 
@@ -32,31 +40,32 @@ def declare(verbs: Any) -> None:
 
 
 def run_predict(given: argparse.Namespace) -> int:
+    from hubel.cluster import joined
     from hubel.model import load
-    from hubel.pictures.apart import opened_apart
 
     if given.top < 1 or (given.sample is not None and given.sample < 1):
         raise HubelError("--top and --sample take whole numbers from 1 on.")
     model = load(given.model)
-    rows, failed = [], 0
     asked = _sampled(_gathered(given.pictures), given.sample, given.seed)
-    opened = opened_apart([picture for _, picture, _ in asked if isinstance(picture, Path)], model.pixels)
-    for name, picture, truth in asked:
-        try:
-            image = next(opened) if isinstance(picture, Path) else picture
-            if isinstance(image, PictureError):
-                raise image
-            ranked = model.predict(image).ranked[: given.top]
-        except PictureError as error:
-            print(plain(f"hubel: {name}: {error}"), file=sys.stderr)
+    with joined() as ranks:
+        answers: Iterable[Answer] = _answers(model, asked[ranks.rank :: ranks.size], given.top, given.draw and not given.json)
+        if not ranks.alone:
+            answers = [one for some in zip_longest(*ranks.gathered(list(answers))) for one in some if one]
+    if not ranks.first:
+        return 0
+    rows, failed = [], 0
+    for answer in answers:
+        if answer.error:
+            print(plain(f"hubel: {answer.name}: {answer.error}"), file=sys.stderr)
             failed += 1
             continue
-        if given.draw and not given.json:
-            print(drawn(image))
-            said = ", ".join(f"{label} {100 * share:.1f}%" for label, share in ranked)
-            print(plain(f"{name}: {said}{f' (it is {truth})' if truth else ''}"), end="\n\n")
-        found = {"picture": name, "label": ranked[0][0], "probability": ranked[0][1], "top": dict(ranked)}
-        rows.append({**found, "truth": truth} if truth else found)
+        if answer.drawing:
+            print(answer.drawing)
+            said = ", ".join(f"{label} {100 * share:.1f}%" for label, share in answer.ranked)
+            print(plain(f"{answer.name}: {said}{f' (it is {answer.truth})' if answer.truth else ''}"), end="\n\n")
+        label, probability = answer.ranked[0]
+        found: dict[str, Any] = {"picture": answer.name, "label": label, "probability": probability, "top": dict(answer.ranked)}
+        rows.append({**found, "truth": answer.truth} if answer.truth else found)
     if given.json:
         as_json(rows)
     elif rows and not given.draw:
@@ -67,15 +76,40 @@ def run_predict(given: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of a picture that the user named, or why it can say nothing."""
+
+    name: str
+    truth: str | None
+    ranked: tuple[tuple[str, float], ...] = ()
+    drawing: str = ""
+    error: str = ""
+
+
+def _answers(model: Model, asked: list[Asked], top: int, draw: bool) -> Iterator[Answer]:
+    from hubel.pictures.apart import opened_apart
+
+    opened = opened_apart([picture for _, picture, _ in asked if isinstance(picture, Path)], model.pixels)
+    for name, picture, truth in asked:
+        try:
+            image = next(opened) if isinstance(picture, Path) else picture
+            if isinstance(image, PictureError):
+                raise image
+            yield Answer(name, truth, model.predict(image).ranked[:top], drawn(image) if draw else "")
+        except PictureError as error:
+            yield Answer(name, truth, error=str(error))
+
+
 def _rest(top: dict[str, float]) -> str:
     return ", ".join(f"{label} {100 * share:.1f}%" for label, share in list(top.items())[1:])
 
 
-def _gathered(places: list[str]) -> list[tuple[str, Any, str | None]]:
-    """Every picture that the user named: (name, path or picture, the true class if it is known)."""
+def _gathered(places: list[str]) -> list[Asked]:
+    """Every picture that the user named."""
     from hubel.pictures.sources import is_packed, open_source
 
-    found: list[tuple[str, Any, str | None]] = []
+    found: list[Asked] = []
     for place in places:
         path = Path(place)
         if is_packed(place):

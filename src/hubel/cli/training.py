@@ -37,13 +37,14 @@ def declare(verbs: Any) -> None:
 
 
 def run_train(given: argparse.Namespace) -> int:
+    from hubel.cluster import joined
     from hubel.pictures.sources import open_source
     from hubel.training.run import train
 
     chosen = recipes.meant(given)
     name = given.net if given.net.isidentifier() else f"net-{hashlib.sha256(given.net.encode()).hexdigest()[:8]}"
     shape = shape_of(given.input) if given.input else None
-    with Progress(shown=not given.json) as progress:
+    with joined(), Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         out = given.out or f"runs/{name}-{source.name}"
         for record in train(given.net, source, chosen, out, shape, given.strict, progress.told):
@@ -114,21 +115,27 @@ def _print_finished(record: Finished, progress: Progress) -> None:
 
 
 def run_test(given: argparse.Namespace) -> int:
+    from hubel.cluster import joined
     from hubel.evaluation import report, scored
     from hubel.model import load
     from hubel.pictures.feeding import feed
     from hubel.pictures.sources import open_source
 
     model = load(given.model)
-    with Progress(shown=not given.json) as progress:
+    with joined() as ranks, Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         model.refuse_other_classes(source.classes, source.name)
         split = source.split(given.split) if given.split else source.testing()
         pictures = feed(split, model.pixels, strict=given.strict, told=lambda done, count: progress.told("decoding", done, count))
-        scores, labels = scored(model.network, pictures, model.pixels, told=lambda done, count: progress.told("testing", done, count))
+        there, telling = pictures.to(ranks.device), lambda done, count: progress.told("testing", done, count)
+        scores, labels = scored(model.network.to(ranks.device), there, model.pixels, told=telling, ranks=ranks)
+        gathered = ranks.gathered(list(there.refused))
+    if not ranks.first:
+        return 0
     found = report(scores, labels, len(model.classes))
-    for refused in pictures.refused:
-        print(plain(f"left out: {refused.name}: {refused.reason}"), file=sys.stderr)
+    left_out = {one.name: one for some in gathered for one in some}
+    for one in left_out.values():
+        print(plain(f"left out: {one.name}: {one.reason}"), file=sys.stderr)
     if pictures.fingerprint() == model.data.get("fingerprint"):
         print("note: these are the very pictures that the model was trained on; this says nothing of new ones.", file=sys.stderr)
     rows = [
@@ -139,7 +146,7 @@ def run_test(given: argparse.Namespace) -> int:
         summary = {
             "data": source.name,
             "pictures": found.count,
-            "left_out": len(pictures.refused),
+            "left_out": len(left_out),
             "accuracy": found.accuracy,
             "top5": found.top5,
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from hubel.errors import PictureError
+from hubel.machine import processors
 from hubel.pictures.decoding import reason
 from hubel.pictures.pixels import Bytes, Pixels
 from hubel.pictures.pool import Died, Pool
@@ -21,7 +21,7 @@ FEW = 64
 
 def opened_apart(paths: Sequence[Path], pixels: Pixels) -> Iterator[Image.Image | PictureError]:
     """Each file's picture as 8-bit grey or RGB, as large as the policy opens it, or why there is none; in their order."""
-    processes = min(len(os.sched_getaffinity(0)), 1 + len(paths) // FEW)
+    processes = min(processors(), 1 + len(paths) // FEW)
     with Pool[Path, Bytes | str](partial(_opened, pixels), processes) as pool:
         for found in pool.results(paths, 2 * processes):  # which may be large
             if isinstance(found, np.ndarray):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 
 from hubel.errors import PictureError
-from hubel.machine import free_memory
+from hubel.machine import free_memory, processors
 from hubel.pictures.apart import FEW
 from hubel.pictures.batches import Feed, Refused
 from hubel.pictures.held import Pictures
@@ -88,7 +87,7 @@ def _from_files(split: Split, pixels: Pixels, shorter: int) -> Iterator[tuple[Do
     try:
         memory = slots.all()
         tasks = (Task(i % slots.count, place, None, i, 0) for i, place in enumerate(places))
-        processes = min(len(os.sched_getaffinity(0)), 1 + len(places) // FEW)
+        processes = min(processors(), 1 + len(places) // FEW)
         with Pool[Task, Done](Decoder(pixels, slots, shorter=shorter), processes, shared=(slots.handle,)) as pool:
             for i, result in enumerate(pool.results(tasks, AHEAD)):
                 done = Done(result.reason) if isinstance(result, Died) else result
@@ -113,7 +112,7 @@ def _from_array(split: Split, pixels: Pixels) -> Iterator[tuple[Done, Bytes | No
             return Done(str(error)), None
         return Done(None, array.shape[0], array.shape[1], pixels.lost(picture)), array
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    with ThreadPoolExecutor(processors()) as threads:
         starts = range(0, len(split.labels), CHUNK * 16)
         for start in starts:  # a few at a time, so that what is finished does not pile up
             for found in threads.map(some, range(start, min(start + CHUNK * 16, len(split.labels)), CHUNK)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import os
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from hubel.errors import PictureError
+from hubel.machine import processors
 from hubel.pictures.batches import Batch, Refused
 from hubel.pictures.cutting import Cut, on_pixels
 from hubel.pictures.keeping import Index
@@ -61,7 +61,7 @@ class Mapped(Picked):
     def dealt(self, numbers: Iterable[Tensor], epoch: int | None) -> Iterator[Batch]:
         """See Feed."""
         waiting: deque[tuple[Tensor, Bytes, list[Future[None]]]] = deque()
-        threads = len(os.sched_getaffinity(0))
+        threads = processors()
         stores: deque[Bytes] = deque()
         with ThreadPoolExecutor(threads) as pool:
             try:

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from hubel.errors import HubelError
+from hubel.machine import processors
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -66,7 +67,7 @@ class Pool(Generic[Task, Result]):
     ) -> None:
         self.patience, self.shared = patience or PATIENCE, tuple(shared)
         self.beginning = pickle.dumps((work, self.patience))
-        self.workers = [_Worker(self) for _ in range(processes or len(os.sched_getaffinity(0)))]
+        self.workers = [_Worker(self) for _ in range(processes or processors())]
 
     def __enter__(self) -> Pool[Task, Result]:
         return self

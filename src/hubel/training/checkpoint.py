@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hubel import weights
+from hubel.cluster import Ranks
 from hubel.errors import ModelError, RunError
 from hubel.training.standing import Standing
 from hubel.training.state import State
@@ -21,8 +22,7 @@ KEPT = 2
 def save(folder: Path, state: State) -> Path:
     """Write the state, whole or not at all, and remove all but the last few."""
     path = folder / f"checkpoint-{state.epoch:05d}-{state.step:07d}.safetensors"
-    says = {"epoch": state.epoch, "step": state.step, "trained_seconds": state.trained_seconds, **asdict(state.standing)}
-    weights.write(path, _tensors(state), says)
+    weights.write(path, _tensors(state), _says(state))
     for old in _listed(folder)[:-KEPT]:
         old.unlink()
     return path
@@ -47,8 +47,21 @@ def resume(folder: Path, state: State) -> list[str]:
     return []
 
 
+def share(state: State, ranks: Ranks) -> None:
+    """Bring every process's state to where the first's is."""
+    if not ranks.alone:
+        tensors, says = ranks.told(({name: tensor.cpu() for name, tensor in _tensors(state).items()}, _says(state)))
+        if not ranks.first:
+            _restore(state, tensors, says)
+
+
 def _listed(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*.safetensors"))
+
+
+def _says(state: State) -> dict[str, Any]:
+    """Everything that moves and is no tensor."""
+    return {"epoch": state.epoch, "step": state.step, "trained_seconds": state.trained_seconds, **asdict(state.standing)}
 
 
 def _tensors(state: State) -> dict[str, Tensor]:

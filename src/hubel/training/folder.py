@@ -23,7 +23,7 @@ MEANINGS = {
     "net": "the network is another one",
     "pixels": "the pictures are read otherwise",
 }
-VERSIONS = ("hubel", "torch")
+VERSIONS = ("hubel", "torch", "processes")
 
 
 @contextmanager

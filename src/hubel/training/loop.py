@@ -13,20 +13,23 @@ from itertools import islice
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from hubel import chance
 from hubel.chance import Purpose
+from hubel.cluster import ALONE, Ranks
 from hubel.errors import RunError
 from hubel.evaluation import precise, predicted, scored
 from hubel.modules import head_weights
 from hubel.pictures.augment import Augmentation
-from hubel.pictures.batches import Batch, Feed, in_batches, shuffled, steps
+from hubel.pictures.batches import Batch, Feed, Refused, in_batches, shuffled, steps
 from hubel.pictures.pixels import Pixels
 from hubel.training.guard import Guard
 from hubel.training.lanes import Lanes, Part
-from hubel.training.losses import balanced, loss_of
+from hubel.training.losses import balanced, loss_of, nothing
 from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch, LeftOut, Step
+from hubel.training.replica import Replica
 from hubel.training.scaling import Scaling
 from hubel.training.schedules import rate
 from hubel.training.state import State
@@ -43,6 +46,8 @@ class Job:
     pixels: Pixels
     train: Feed
     validation: Feed
+    ranks: Ranks = ALONE
+    """The processes that share every batch: order and changes of pictures do not depend on them."""
 
     @property
     def steps(self) -> int:
@@ -56,11 +61,15 @@ class Job:
 
     def batches(self, epoch: int, start: int) -> Iterator[Iterator[Batch]]:
         """The batches of each step of an epoch, from step `start` on."""
-        numbers = (part for together in self.numbers(epoch, start) for part in in_batches(together, self.recipe.batch))
+        numbers = (self.own(part) for together in self.numbers(epoch, start) for part in in_batches(together, self.recipe.batch))
         dealt = iter(self.train.dealt(numbers, epoch))
         for step in range(start, self.steps):
             yield islice(dealt, steps(self.pictures(step), self.recipe.batch))
         next(dealt, None)  # there is none: what deals them out can end
+
+    def own(self, numbers: Tensor) -> Tensor:
+        """This process's part of a batch: sorted where pictures come in shards, so that each process reads few of them."""
+        return self.ranks.part(numbers.sort().values if len(self.train.runs) else numbers)
 
     def pictures(self, step: int) -> int:
         """How many pictures a step takes where all can be read."""
@@ -78,8 +87,10 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
     recipe = job.recipe
     guard = Guard(state)
     in_turn = 1 if state.device.type == "cpu" else CHECK_EVERY
-    said = {refused.name for pictures in (job.train, job.validation) for refused in pictures.refused}
-    with Lanes(state.network, recipe.lanes or 1) as lanes:
+    said = {refused.name for pictures in (job.train, job.validation) for refused in _refused(pictures, job.ranks)}
+    with (
+        Lanes(state.network, recipe.lanes or 1) if job.ranks.alone else Replica(state.network, job.pixels.shape, recipe, job.ranks) as lanes
+    ):
         while not state.over(recipe):
             lanes.train()
             started = time.perf_counter()
@@ -94,28 +105,33 @@ def records(state: State, job: Job) -> Iterator[Step | LeftOut | Epoch]:
                 missing = job.pictures(state.step - 1) - images
                 if missing:
                     state.sums[2] += missing
-                    yield from _left_out(job.train, said)
+                    yield from _left_out(job.train, said, job.ranks)
                 yield Step(state.epoch + 1, state.step, job.steps, images, lr)
                 started = time.perf_counter()
             record = _ended(state, job)
-            yield from _left_out(job.validation, said)
+            yield from _left_out(job.validation, said, job.ranks)
             yield record
 
 
-def _left_out(pictures: Feed, said: set[str]) -> Iterator[LeftOut]:
+def _refused(pictures: Feed, ranks: Ranks) -> list[Refused]:
+    """Those that any of the processes could not read."""
+    return [refused for some in ranks.gathered(list(pictures.refused)) for refused in some]
+
+
+def _left_out(pictures: Feed, said: set[str], ranks: Ranks) -> Iterator[LeftOut]:
     """A record of the pictures that could not be read and were not yet `said` to be so, if there are any."""
-    fresh = tuple({refused.name: refused for refused in pictures.refused if refused.name not in said}.values())
+    fresh = tuple({refused.name: refused for refused in _refused(pictures, ranks) if refused.name not in said}.values())
     if fresh:
         said.update(refused.name for refused in fresh)
         yield LeftOut(fresh)
 
 
-def stepped(lanes: Lanes, guard: Guard, state: State, job: Job, batches: Iterator[Batch], lr: float) -> tuple[Tensor, int]:
+def stepped(lanes: Lanes | Replica, guard: Guard, state: State, job: Job, batches: Iterator[Batch], lr: float) -> tuple[Tensor, int]:
     """Take a step on some batches: their summed loss and right answers, and how many pictures they had."""
     recipe = job.recipe
     for group in state.optimiser.param_groups:
         group["lr"] = lr
-    chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT)
+    chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT, *job.ranks.counts)
     state.optimiser.zero_grad()
     sums, images = _backward(lanes, state, job, batches)
     if images:
@@ -129,15 +145,17 @@ def stepped(lanes: Lanes, guard: Guard, state: State, job: Job, batches: Iterato
     return sums, images
 
 
-def _backward(lanes: Lanes, state: State, job: Job, batches: Iterator[Batch]) -> tuple[Tensor, int]:
+def _backward(lanes: Lanes | Replica, state: State, job: Job, batches: Iterator[Batch]) -> tuple[Tensor, int]:
     """Run a step's batches forward and backward: what they sum to, and how many pictures they had, of which the gradients are means."""
-    planned, several = job.pictures(state.step), job.recipe.accumulate > 1
+    planned, several = job.pictures(state.step), job.recipe.accumulate > 1 or not job.ranks.alone
     sums, images = state.sums.new_zeros(2), 0
     for batch in batches:
-        if len(batch):
+        if len(batch) or not job.ranks.alone:  # those who have none must still meet the others
             part = part_of(job, state.epoch, planned if several else len(batch), state.scaling)
             sums = lanes.run(part, batch) if not images else sums + lanes.run(part, batch)
             images += len(batch)
+    images = int(job.ranks.total(torch.tensor(images)))
+    sums = job.ranks.total(sums)
     if several and 0 < images < planned:  # some could not be read
         torch._foreach_mul_([weight.grad for weight in state.weights if weight.grad is not None], planned / images)
     return sums, images
@@ -149,17 +167,18 @@ def part_of(job: Job, epoch: int, batch: int, scaling: Scaling | None = None) ->
     augmentation = augmentation_of(recipe, job.pixels)
 
     def part(network: nn.Module, some: Batch) -> Tensor:
-        dtype = torch.bfloat16 if recipe.precision == "bf16" and begins_with_convolution(network) else torch.float32
+        plain = network.module if isinstance(network, DistributedDataParallel) else network
+        dtype = torch.bfloat16 if recipe.precision == "bf16" and begins_with_convolution(plain) else torch.float32
         pictures = augmentation.tensor(some, job.pixels, recipe.seed, epoch, dtype)
         labels = some.labels
         with precise(recipe.precision, labels.device):
             outputs = network(pictures)
         scores, *heads = outputs if isinstance(outputs, tuple) else (outputs,)
-        loss_function = loss_of(recipe, scores.shape[1], job.class_weights)
+        loss_function = loss_of(recipe, scores.shape[1], job.class_weights) if len(some) else nothing
         loss = loss_function(scores.float(), labels)
-        for head, weight in zip(heads, head_weights(network) if heads else []):
+        for head, weight in zip(heads, head_weights(plain) if heads else []):
             loss = loss + weight * loss_function(head.float(), labels)
-        share = loss * (len(some) / batch)
+        share = loss * (len(some) / batch * job.ranks.size)  # DDP takes the mean over the processes
         (share * scaling.scale if scaling else share).backward()  # type: ignore[no-untyped-call]
         right = (predicted(scores.detach()) == labels).sum()
         return torch.stack([loss.detach() * len(some), right])
@@ -185,9 +204,11 @@ def _ended(state: State, job: Job) -> Epoch:
     lr = rate(job.recipe, (state.epoch + 1) * job.steps - 1, job.recipe.epochs * job.steps, state.standing.drops)
     loss, right, left_out = state.sums.tolist()
     count = max(1, len(job.train) - int(left_out))
-    scores, labels = scored(state.judged, job.validation, job.pixels, job.recipe.precision)
+    job.ranks.as_first(state.judged.buffers())  # batch norm's, where each process has its own
+    scores, labels = scored(state.judged, job.validation, job.pixels, job.recipe.precision, ranks=job.ranks)
     accuracy = float((predicted(scores) == labels).double().mean())
     validation_loss = float(loss_of(job.recipe, scores.shape[1])(scores, labels))
+    accuracy, validation_loss = job.ranks.told((accuracy, validation_loss))  # another processor's may differ in the last bit
     state.standing = state.standing.after(accuracy, validation_loss, job.recipe)
     best = state.standing.waited == 0
     seconds = state.trained_seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -13,7 +12,9 @@ from typing import NamedTuple
 
 import torch
 
+from hubel.cluster import Ranks
 from hubel.errors import RunError
+from hubel.machine import processors
 from hubel.modules import Network
 from hubel.pictures.batches import Batch, in_order
 from hubel.training.lanes import Lanes, splittable
@@ -53,7 +54,9 @@ def settled(network: Network, job: Job) -> Recipe:
         raise RunError(
             f"The recipe has lanes={recipe.lanes}, but batch norm and dropout need the whole batch; leave --lanes out, or say 1."
         )
-    ways = _ways(recipe, network)
+    if recipe.lanes > 1 and not job.ranks.alone:
+        raise RunError(f"The recipe has lanes={recipe.lanes}, but here processes share each batch; leave --lanes out, or say 1.")
+    ways = _ways(recipe, network, job.ranks)
     if len(ways) > 1:
         took = _measured(network, job, ways)
         fastest = {
@@ -70,21 +73,21 @@ def settled(network: Network, job: Job) -> Recipe:
     return replace(recipe, **chosen._asdict())
 
 
-def _ways(recipe: Recipe, network: Network) -> list[Way]:
+def _ways(recipe: Recipe, network: Network, ranks: Ranks) -> list[Way]:
     """Every way that the recipe leaves open."""
     on_host = next(network.parameters()).device.type == "cpu"
     counts = [recipe.threads] if recipe.threads else _thread_counts() if on_host else [torch.get_num_threads()]
     names = [recipe.precision] if recipe.precision != "auto" else ["fp32", "bf16"]
     ways = []
     for threads in counts:
-        lanes = [recipe.lanes] if recipe.lanes else sorted({1, threads}) if on_host and splittable(network) else [1]
+        lanes = [recipe.lanes] if recipe.lanes else sorted({1, threads}) if on_host and splittable(network) and ranks.alone else [1]
         ways += [Way(threads, count, name) for count in lanes for name in names]
     return ways
 
 
 def _thread_counts() -> list[int]:
     """1, 2, 4, ... up to the processors that this process may use."""
-    most = len(os.sched_getaffinity(0))
+    most = processors()
     return sorted({most, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
 
 
@@ -111,7 +114,7 @@ def _measured(network: Network, job: Job, ways: list[Way]) -> dict[Way, float]:
 
 def _first_batch(job: Job) -> Batch:
     """As many pictures as a step takes, to be used again and again."""
-    for batch in job.train.dealt(in_order(len(job.train), job.recipe.batch), 0):
+    for batch in job.train.dealt(map(job.own, in_order(len(job.train), job.recipe.batch)), 0):
         if len(batch):
             return replace(batch, pixels=batch.pictures(), rows=torch.arange(len(batch), device=batch.rows.device))
     raise RunError("None of the training pictures can be read.")

@@ -119,6 +119,9 @@ class Recipe:
     )
     threads: int = setting(0, "processor threads; 0: as many as are fastest, measured at the start")
     lanes: int = setting(0, "parts of each batch that are computed side by side, sharing the threads; 0: measured at the start")
+    sync_batch_norm: bool = setting(
+        True, "where several processes share a batch: whether batch norm sees all of it, or each process its own part"
+    )
     seed: int = setting(0, "decides fresh weights, order, augmentation and the validation part")
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor
 
 import hubel
 from hubel.build import build
+from hubel.cluster import ALONE, Ranks, joined
 from hubel.joints import Expression, Shape
 from hubel.model import Model, load
 from hubel.modules import Network
@@ -47,22 +48,29 @@ def train(
     hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
     folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
     expression. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
+    Started by torchrun, several processes train together: each yields the same records, the first writes the folder.
     """
-    place = None if out is None else Path(out)
-    before = folder.pixels(place) if place else None
-    design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
-    network = _built(design, asked)
-    with folder.held(place) if place else nullcontext(), _asked_to_stop() as stop:
-        chosen = _chosen(place, design, material, asked, network)
+    folder_said = None if out is None else Path(out)
+    with ExitStack() as stack:
+        ranks = stack.enter_context(joined())
+        place = folder_said if ranks.first else None  # the others write nothing
+        before = ranks.told(folder.pixels(place) if place else None)
+        design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
+        network = _built(design, asked, ranks)
+        if place:
+            stack.enter_context(folder.held(place))
+        stop = stack.enter_context(_asked_to_stop())
+        chosen = _chosen(place, design, material, asked, network, ranks)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
         state = State(network, chosen)
         passed_over = checkpoint.resume(place, state) if place else []
+        checkpoint.share(state, ranks)
         if place:
             folder.trim_log(place, state.epoch)
-        yield _started(design, material, chosen, state, passed_over)
+        yield _started(design, material, chosen, state, ranks.told(passed_over))
         best = Best(_model(design, material, chosen, state.judged), place)
         saved = time.monotonic()
-        for record in records(state, setup.job(material, chosen, state.device)):
+        for record in records(state, setup.job(material, chosen, state.device, ranks)):
             if isinstance(record, Epoch):
                 best.hear(record)
                 if place:
@@ -71,12 +79,12 @@ def train(
                 checkpoint.save(place, state)
                 saved = time.monotonic()
             yield record
-            if stop.is_set() and not state.over(chosen):
+            if ranks.any(stop.is_set()) and not state.over(chosen):
                 if place:
                     checkpoint.save(place, state)
-                yield Stopped(state.epoch + 1, state.step, place)
+                yield Stopped(state.epoch + 1, state.step, folder_said)
                 return
-        yield Finished(best.model(), best.path, early=state.epoch < chosen.epochs)
+        yield Finished(best.model(ranks), folder_said and folder_said / folder.MODEL, early=state.epoch < chosen.epochs)
 
 
 def begun(
@@ -84,14 +92,14 @@ def begun(
 ) -> tuple[Network, Job]:
     """What `train` would begin with, everything chosen: fresh weights and the job. Nothing is written."""
     design, material, asked = setup.prepared(net, data, recipe, input, strict, told)
-    network = _built(design, asked)
+    network = _built(design, asked, ALONE)
     device = next(network.parameters()).device
     return network, setup.job(material, probe.settled(network, setup.job(material, asked, device)), device)
 
 
-def _built(design: setup.Design, recipe: Recipe) -> Network:
+def _built(design: setup.Design, recipe: Recipe, ranks: Ranks) -> Network:
     """Fresh weights, where they are trained."""
-    return build(design.net, design.input, recipe.initialisation, recipe.seed).to("cuda" if torch.cuda.is_available() else "cpu")
+    return build(design.net, design.input, recipe.initialisation, recipe.seed).to(ranks.device)
 
 
 class Best:
@@ -113,17 +121,20 @@ class Best:
         else:
             self.weights = {name: tensor.clone() for name, tensor in self.training.network.state_dict().items()}
 
-    def model(self) -> Model:
-        """The best epoch's, ready to predict."""
+    def model(self, ranks: Ranks) -> Model:
+        """The best epoch's, ready to predict, in every process."""
         if self.path:
-            return load(self.path)
-        self.training.network.load_state_dict(self.weights)
+            best = load(self.path)
+            ranks.told((best.network.state_dict(), best.results))
+            return best
+        weights, self.training.results = ranks.told((self.weights, self.training.results))
+        self.training.network.load_state_dict(weights)
         self.training.network.eval()
         return self.training
 
 
-def _chosen(place: Path | None, design: setup.Design, material: setup.Material, asked: Recipe, network: Network) -> Recipe:
-    """The recipe with everything chosen: as the folder's run began, or measured now and written there."""
+def _chosen(place: Path | None, design: setup.Design, material: setup.Material, asked: Recipe, network: Network, ranks: Ranks) -> Recipe:
+    """The recipe with everything chosen: as the folder's run began, or measured now, by all together, and written there."""
     said = {
         "hubel": hubel.__version__,
         "torch": torch.__version__,
@@ -134,11 +145,12 @@ def _chosen(place: Path | None, design: setup.Design, material: setup.Material, 
         "fingerprint": material.fingerprint,
         "classes": material.source.classes,
         "pixels": material.pixels.to_json(),
+        "processes": ranks.size,
     }
-    earlier = folder.began(place, said, asked) if place else None
+    earlier = ranks.told(folder.began(place, said, asked) if place else None)
     if earlier is not None:
         return earlier
-    chosen = probe.settled(network, setup.job(material, asked, next(network.parameters()).device))
+    chosen = ranks.told(probe.settled(network, setup.job(material, asked, ranks.device, ranks)))
     if place:
         folder.begin(place, said, asked, chosen)
     return chosen

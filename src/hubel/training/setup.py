@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from PIL import Image
 
+from hubel.cluster import ALONE, Ranks
 from hubel.errors import LayerError, RunError
 from hubel.joints import Expression, Shape, shown
 from hubel.nets import Said, said
@@ -150,11 +151,11 @@ def _fit(picture: Callable[[int], Image.Image], count: int, chosen: Preset) -> L
     return "pad" if (first.height, first.width) == chosen.padded else "squash"
 
 
-def job(material: Material, recipe: Recipe, device: torch.device) -> Job:
+def job(material: Material, recipe: Recipe, device: torch.device, ranks: Ranks = ALONE) -> Job:
     """The job, its pictures on the device. Raises RunError where the recipe wants half precision and the device is a processor."""
     if recipe.precision == "fp16" and device.type == "cpu":
         raise RunError("The recipe has precision='fp16', which is for GPUs, and there is none here. Say --precision bf16, or leave it out.")
-    return Job(with_axes(recipe, material.train), material.pixels, material.train.to(device), material.validation.to(device))
+    return Job(with_axes(recipe, material.train), material.pixels, material.train.to(device), material.validation.to(device), ranks)
 
 
 def with_axes(recipe: Recipe, pictures: Feed) -> Recipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,6 +10,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from hubel.machine import processors
 from hubel.pictures.doctor.fingerprints import ORDERS
 
 Floats = NDArray[np.float32]
@@ -69,7 +69,7 @@ def close(points: Floats, limit: float, told: Callable[[int], None] | None = Non
     """
     cells = [np.arange(len(points))] if len(points) <= WHOLE else _cells(points)
     whole, before = sum(map(len, cells)), 0
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    with ThreadPoolExecutor(processors()) as threads:
         for cell in cells:
             some = points[cell]
             half = (some**2).sum(1, keepdims=True) / 2

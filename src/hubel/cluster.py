@@ -1,0 +1,156 @@
+"""Several processes that work on one network together, as torchrun starts them: which this one is, and what they tell one another.
+
+A process that was not started so is alone: it is the first of one, and nothing here does anything.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from hubel.errors import RunError
+
+T = TypeVar("T")
+
+PREPARING = timedelta(days=1)
+"""How long one may wait for another that decodes a large set. One that has died is not waited for."""
+
+WORKING = timedelta(minutes=5)
+"""How long one may wait for another within a step: a machine that is cut off sends nothing, not even that it is gone."""
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl.h."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which process this is, counted from 0, and of how many."""
+
+    rank: int = 0
+    size: int = 1
+    local: int = 0
+    """Which of those on this machine."""
+    group: dist.ProcessGroup | None = None
+    """Through which they speak while they work."""
+
+    @property
+    def alone(self) -> bool:
+        return self.size == 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes files and speaks to the user."""
+        return self.rank == 0
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """What tells this process's random draws from the others': nothing in the first, which draws as one alone."""
+        return () if self.first else (self.rank,)
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes: a GPU of its own, where the machine has some."""
+        return torch.device("cuda", self.local) if torch.cuda.is_available() else torch.device("cpu")
+
+    def part(self, numbers: Tensor) -> Tensor:
+        """This process's part of some numbers (N,), one part after another as the processes are; empty where there are too few."""
+        return numbers.tensor_split(self.size)[self.rank]
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes, the same bits on each; written over the values."""
+        if not self.alone:
+            dist.all_reduce(values, group=self.group)
+        return values
+
+    def any(self, holds: bool) -> bool:
+        """Whether it holds for any of them."""
+        return holds if self.alone else bool(self.total(torch.tensor(int(holds))))
+
+    def told(self, what: T) -> T:
+        """What the first process has to say, on every one of them."""
+        if self.alone:
+            return what
+        said = [what]
+        dist.broadcast_object_list(said, device=torch.device("cpu"))
+        return said[0]
+
+    def gathered(self, what: T) -> list[T]:
+        """What each has to say, in their order, on every one of them."""
+        if self.alone:
+            return [what]
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, what, group=self.group)
+        return found
+
+    def as_first(self, tensors: Iterable[Tensor]) -> None:
+        """Make tensors what they are in the first process."""
+        if not self.alone:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0, group=self.group)
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """Meet the other processes that torchrun has started, until the block ends; within another such block, the same ones.
+
+    Raises RunError where they cannot meet, or one of them goes away.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield ALONE
+        return
+    if dist.is_initialized():
+        yield _here(dist.new_group(timeout=WORKING))
+        return
+    try:
+        _met()
+        yield _here(dist.new_group(timeout=WORKING))
+    except RuntimeError as error:
+        if not _of_the_others(error):
+            raise
+        raise RunError(
+            f"Process {os.environ['RANK']} of {size} has lost the others ({str(error).splitlines()[0]}). "
+            "What was saved last is whole: the same command goes on from there."
+        ) from error
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _met() -> None:
+    """Wait for the others, as torchrun's environment says."""
+    missing = [name for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise RunError(
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {', '.join(missing)} is not set. Start with torchrun, or unset WORLD_SIZE."
+        )
+    cuda, local = torch.cuda.is_available(), int(os.environ["LOCAL_RANK"])
+    if cuda and local >= torch.cuda.device_count():
+        raise RunError(f"This machine has {torch.cuda.device_count()} GPUs; start no more processes than that, with --nproc-per-node.")
+    if cuda:
+        torch.cuda.set_device(local)
+    with suppress(OSError, AttributeError):  # another system has no such call
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # where torchrun itself is killed, stop as if it had said so
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PREPARING)
+
+
+def _here(group: Any) -> Ranks:
+    return Ranks(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")), group)
+
+
+def _of_the_others(error: RuntimeError) -> bool:
+    """Whether torch says so because another process is gone."""
+    return isinstance(error, dist.DistError) or any(sign in str(error) for sign in ("gloo", "NCCL", "Connection closed", "connection"))
