@@ -22,8 +22,8 @@ from hubel.training.loop import Job, part_of
 from hubel.training.recipe import Recipe
 from hubel.training.state import optimiser_of
 
-SECONDS = 3.0
-"""What the probe may take; a single step of a large network may take longer."""
+SECONDS = 2.0
+"""What each of the two questions may take, first of precision, then of threads; a single step of a large network may take longer."""
 
 MARGIN = 1.15
 """How much faster bf16 must be to be chosen."""
@@ -44,6 +44,13 @@ class Way(NamedTuple):
         torch.set_num_threads(max(1, self.threads // self.lanes))
 
 
+class Cost(NamedTuple):
+    """What a step takes: seconds, and how much of them its processors worked for it, all of them together."""
+
+    seconds: float
+    work: float
+
+
 def settled(network: Network, job: Job) -> Recipe:
     """The recipe with `threads`, `lanes` and `precision` chosen where it leaves them open.
 
@@ -56,33 +63,35 @@ def settled(network: Network, job: Job) -> Recipe:
         )
     if recipe.lanes > 1 and not job.ranks.alone:
         raise RunError(f"The recipe has lanes={recipe.lanes}, but here processes share each batch; leave --lanes out, or say 1.")
-    ways = _ways(recipe, network, job.ranks)
+    on_host = next(network.parameters()).device.type == "cpu"
+    shares = _shares(recipe, network, on_host, job.ranks)
+    precision = recipe.precision if recipe.precision != "auto" else _precision(network, job, shares[0], on_host)
+    ways = [Way(*share, precision) for share in shares]
+    chosen = ways[0]
     if len(ways) > 1:
         took = _measured(network, job, ways)
-        fastest = {
-            name: min((way for way in ways if way.precision == name), key=took.__getitem__) for name in {way.precision for way in ways}
-        }
-        plain = fastest.get("fp32", ways[0])
-        chosen = (
-            fastest["bf16"]
-            if len(fastest) == 2 and took[fastest["bf16"]] * MARGIN < took[plain]
-            else fastest.get("fp32", fastest.get("bf16", plain))
-        )
-    else:
-        chosen = ways[0]
+        chosen = min(ways, key=lambda way: took[way].seconds)
     return replace(recipe, **chosen._asdict())
 
 
-def _ways(recipe: Recipe, network: Network, ranks: Ranks) -> list[Way]:
-    """Every way that the recipe leaves open."""
-    on_host = next(network.parameters()).device.type == "cpu"
+def _precision(network: Network, job: Job, share: tuple[int, int], on_host: bool) -> str:
+    """bf16 where it is clearly the faster. By its work: what other processes take of a processor's time does not change that.
+
+    With the fewest threads: where others hold a processor, oneDNN's bf16 threads wait for one another without a pause, which looks like work.
+    """
+    plain, half = ways = [Way(*share, name) for name in ("fp32", "bf16")]
+    took = _measured(network, job, ways)
+    costs = [took[way].work if on_host else took[way].seconds for way in (plain, half)]
+    return half.precision if costs[1] * MARGIN < costs[0] else plain.precision
+
+
+def _shares(recipe: Recipe, network: Network, on_host: bool, ranks: Ranks) -> list[tuple[int, int]]:
+    """Every number of threads, and of lanes among which they are shared out, that the recipe leaves open."""
     counts = [recipe.threads] if recipe.threads else _thread_counts() if on_host else [torch.get_num_threads()]
-    names = [recipe.precision] if recipe.precision != "auto" else ["fp32", "bf16"]
-    ways = []
-    for threads in counts:
-        lanes = [recipe.lanes] if recipe.lanes else sorted({1, threads}) if on_host and splittable(network) and ranks.alone else [1]
-        ways += [Way(threads, count, name) for count in lanes for name in names]
-    return ways
+    split = on_host and splittable(network) and ranks.alone
+    return [
+        (threads, lanes) for threads in counts for lanes in ([recipe.lanes] if recipe.lanes else sorted({1, threads}) if split else [1])
+    ]
 
 
 def _thread_counts() -> list[int]:
@@ -91,10 +100,10 @@ def _thread_counts() -> list[int]:
     return sorted({most, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
 
 
-def _measured(network: Network, job: Job, ways: list[Way]) -> dict[Way, float]:
-    """The median seconds of a step each way, the ways taken in turn."""
+def _measured(network: Network, job: Job, ways: list[Way]) -> dict[Way, Cost]:
+    """The median cost of a step each way, the ways taken in turn."""
     before = torch.get_num_threads()
-    times: dict[Way, list[float]] = {way: [] for way in ways}
+    costs: dict[Way, list[Cost]] = {way: [] for way in ways}
     with ExitStack() as stack:
         batch = _first_batch(job)
         steps = {way: _stepper(copy.deepcopy(network), job, batch, way, stack) for way in ways}
@@ -103,13 +112,13 @@ def _measured(network: Network, job: Job, ways: list[Way]) -> dict[Way, float]:
             for way in ways:
                 way.settle()
                 steps[way]()  # the first step with another number of threads pays for the change
-                started = time.perf_counter()
+                started = Cost(time.perf_counter(), time.process_time())
                 steps[way]()
-                times[way].append(time.perf_counter() - started)
-            if time.perf_counter() - began > SECONDS or len(times[ways[0]]) == MOST:
+                costs[way].append(Cost(time.perf_counter() - started.seconds, time.process_time() - started.work))
+            if time.perf_counter() - began > SECONDS or len(costs[ways[0]]) == MOST:
                 break
     torch.set_num_threads(before)
-    return {way: statistics.median(seconds) for way, seconds in times.items()}
+    return {way: Cost(*map(statistics.median, zip(*found))) for way, found in costs.items()}
 
 
 def _first_batch(job: Job) -> Batch:
