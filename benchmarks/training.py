@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from measuring import Contender, answer, busy_neighbour, spread, write
 from photographs import many
 
-ROUNDS, SECONDS = 7, 4.0
+SECONDS = 4.0
 QUICK_ROUNDS, QUICK_SECONDS = 2, 1.0
 HERE = Path(__file__).resolve()
 VALUES = {
@@ -35,20 +35,21 @@ VALUES = {
 
 
 class Job(NamedTuple):
-    """What is trained on what, and how many times the usual script's rate is the goal: quiet, and beside a busy process."""
+    """What is trained on what, in how many rounds, and how many times the usual script's rate is the goal: quiet, and beside a busy process."""
 
     words: str
     pictures: str
     batch: int
+    rounds: int
     goal: str
     busy_goal: str = ""
 
 
 JOBS = {
-    "resnet20": Job("ResNet-20 on CIFAR-10, crop and flip", "cifar", 128, "2.5x", "5x"),
-    "resnet18": Job("ResNet-18 on CIFAR-10, crop and flip", "cifar", 128, "1.8x", "5x"),
-    "vgg16": Job("VGG-16 with batch norm on CIFAR-10, crop and flip", "cifar", 128, "1.8x", "5x"),
-    "resnet50": Job("ResNet-50 at 224 on photographs, random resized crop and flip", "photographs", 32, "3x"),
+    "resnet20": Job("ResNet-20 on CIFAR-10, crop and flip", "cifar", 128, 7, "2.5x", "5x"),
+    "resnet18": Job("ResNet-18 on CIFAR-10, crop and flip", "cifar", 128, 5, "1.8x", "5x"),
+    "vgg16": Job("VGG-16 with batch norm on CIFAR-10, crop and flip", "cifar", 128, 7, "1.8x", "5x"),
+    "resnet50": Job("ResNet-50 at 224 on photographs, random resized crop and flip", "photographs", 32, 7, "3x"),
 }
 
 
@@ -214,4 +215,4 @@ if __name__ == "__main__":
     if given.role:
         ROLES[given.role](given.network, given.folder, given.seconds)
     else:
-        main(given.network, given.folder, given.rounds or (QUICK_ROUNDS if given.quick else ROUNDS), given.quick)
+        main(given.network, given.folder, given.rounds or (QUICK_ROUNDS if given.quick else JOBS[given.network].rounds), given.quick)
