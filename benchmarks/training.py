@@ -25,6 +25,7 @@ from measuring import Contender, answer, busy_neighbour, spread, write
 from photographs import many
 
 SECONDS = 4.0
+TURN = f"{SECONDS:g} seconds or more of whole steps, data included, of epochs over all training pictures that go on from turn to turn"
 QUICK_ROUNDS, QUICK_SECONDS = 2, 1.0
 HERE = Path(__file__).resolve()
 VALUES = {
@@ -198,7 +199,7 @@ def main(name: str, folder: str, count: int, quick: bool) -> None:
         if when in found
     ]
     if not quick:
-        write(f"bench-training-{name}", (__doc__ or "").split("\n")[0], rows, {"seconds_of_a_turn": SECONDS, **found})
+        write(f"bench-training-{name}", (__doc__ or "").split("\n")[0], rows, {"a_turn": TURN, **found})
 
 
 ROLES = {"usual": usual, "ours": ours}
