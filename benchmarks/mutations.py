@@ -80,9 +80,10 @@ FAMILIES = (
         ("another draw of fresh weights", '"lecun_1998"', '"glorot"'),
     )),
     Family("alexnet", "nets/alexnet.py", "nets nets_plain", "alexnet or response_norm", (
-        ("response norm behind the pool", "LRN(5) >> MaxPool(3, 2)", "MaxPool(3, 2) >> LRN(5)", "96, 11, stride=4"),
-        ("response norm before ReLU", "ReLU() >> LRN(5)", "LRN(5) >> ReLU()", "256, 5, pad=2, groups"),
-        ("no response norm in conv2", " >> LRN(5)", "", "256, 5, pad=2, groups"),
+        ("response norm behind the pool", "LRN(5, groups=towers) >> MaxPool(3, 2)", "MaxPool(3, 2) >> LRN(5, groups=towers)", "96, 11, stride=4"),
+        ("response norm before ReLU", "ReLU() >> LRN(5, groups=towers)", "LRN(5, groups=towers) >> ReLU()", "256, 5, pad=2, groups"),
+        ("a response norm over both towers", "LRN(5, groups=towers)", "LRN(5)", "256, 5, pad=2, groups"),
+        ("no response norm in conv2", " >> LRN(5, groups=towers)", "", "256, 5, pad=2, groups"),
         ("a pool that does not overlap", "MaxPool(3, 2)", 'MaxPool(2, fit="floor")', "96, 11, stride=4"),
         ("conv4 without towers", "384, 3, pad=1, groups=towers", "384, 3, pad=1"),
         ("conv3 in towers", "384, 3, pad=1)", "384, 3, pad=1, groups=towers)", "256, 5, pad=2, groups"),

@@ -58,7 +58,9 @@ LAYERS = {
     L.RBF: layer(L.RBF, code_books()),
     L.PadMaps: layer(L.PadMaps, counts, stride=sizes),
     L.Scale: layer(L.Scale, st.floats(-1e9, 1e9) | st.integers(-9, 9)),
-    L.LRN: layer(L.LRN, n=st.sampled_from([1, 3, 5, 9]), k=st.floats(0, 1e9), alpha=st.floats(0, 1e9), beta=st.floats(0, 1e9)),
+    L.LRN: layer(
+        L.LRN, n=st.sampled_from([1, 3, 5, 9]), k=st.floats(0, 1e9), alpha=st.floats(0, 1e9), beta=st.floats(0, 1e9), groups=counts
+    ),
     L.BatchNorm: layer(L.BatchNorm, eps=shares, momentum=shares),
     L.Dropout: layer(L.Dropout, rate=st.floats(0, 0.999)),
     **{kind: st.just(kind()) for kind in PLAIN},

@@ -178,10 +178,11 @@ def rbf(layer: RBF, x: np.ndarray, weights: Weights) -> np.ndarray:
 
 
 def response_norm(layer: LRN, x: np.ndarray, weights: Weights) -> np.ndarray:
-    """Sec. 3.3 of AlexNet's paper: the sum runs over the maps max(0, i - n/2) to min(N - 1, i + n/2)."""
-    y = np.empty_like(x)
+    """Sec. 3.3 of AlexNet's paper: the sum runs over the maps max(0, i - n/2) to min(N - 1, i + n/2), of the group that i is in."""
+    y, group = np.empty_like(x), x.shape[1] // layer.groups
     for i in range(x.shape[1]):
-        near = x[:, max(0, i - layer.n // 2) : min(x.shape[1] - 1, i + layer.n // 2) + 1]
+        first = i // group * group
+        near = x[:, max(first, i - layer.n // 2) : min(first + group - 1, i + layer.n // 2) + 1]
         y[:, i] = x[:, i] / (layer.k + layer.alpha * (near**2).sum(1)) ** layer.beta
     return y
 

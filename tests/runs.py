@@ -1,14 +1,16 @@
 """Small sets and runs for the tests of training."""
 
 import json
+import multiprocessing
 import os
-import subprocess
+import signal
 import sys
 
 import numpy as np
 from PIL import Image
 
 import hubel
+import hubel.cli
 from hubel import weights
 from hubel.pictures.sources import Source, Split
 from hubel.training.recipe import Recipe
@@ -68,15 +70,67 @@ def ended(out):
     )
 
 
-def hubel_process(*words, cwd=None, **others):
-    """A real process that runs the command line."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "hubel", *map(str, words)],
-        cwd=cwd,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        **others,
-    )
+FORKING = multiprocessing.get_context("forkserver")
+FORKING.set_forkserver_preload(["hubel.cli", "hubel.training.run", "torch._dynamo"])
+
+
+class Process:
+    """A process of its own that does work(*given), which is its exit status: forked from one that has imported torch, it starts at once.
+
+    As much of subprocess.Popen as the tests use; `stdout` has both of its outputs. Its environment is that of the test.
+    """
+
+    def __init__(self, work, *given):
+        reader, writer = FORKING.Pipe(duplex=False)
+        self.process = FORKING.Process(target=_forked, args=(writer, dict(os.environ), work, given))
+        self.process.start()
+        writer.close()
+        self.stdout = os.fdopen(os.dup(reader.fileno()))
+        reader.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.wait()
+        self.stdout.close()
+
+    @property
+    def returncode(self):
+        return self.process.exitcode
+
+    def send_signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def kill(self):
+        self.process.kill()
+
+    def wait(self):
+        self.process.join()
+        return self.returncode
+
+    def communicate(self):
+        with self.stdout:
+            said = self.stdout.read()
+        self.wait()
+        return said, None
+
+
+def _forked(output, environment, work, given):
+    os.environ.clear()
+    os.environ.update(environment)
+    for number in (1, 2):
+        os.dup2(output.fileno(), number)
+    output.close()
+    sys.stdout, sys.stderr = os.fdopen(1, "w", 1), os.fdopen(2, "w", 1)
+    sys.exit(work(*given))
+
+
+def hubel_process(*words, seconds=0.0):
+    """A process that runs the command line; after so many `seconds` of processor time, if any, it is killed."""
+    return Process(_command_line, [str(word) for word in words], seconds)
+
+
+def _command_line(words, seconds):
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF, which nobody handles, ends a process as SIGKILL does: at once
+    return hubel.cli.main(words)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from casebook import every_network
 from hubel import modules
 from hubel.anatomy import anatomy
 from hubel.build import INITIALISATIONS, build
@@ -107,14 +108,7 @@ def count(network: nn.Module) -> int:
 # --- every network of the casebook ------------------------------------------------------------------------------------
 
 
-def weighed(variant: Variant) -> Any:
-    """The variant as a test's parameter; one that takes seconds to make or to run waits for `make slow`."""
-    sized = variant.anatomy()
-    heavy = sized.parameters > 8_000_000 or sized.macs > 500_000_000
-    return pytest.param(variant, id=variant.name, marks=[pytest.mark.slow] * heavy)
-
-
-every_variant = pytest.mark.parametrize("variant", [weighed(variant) for variant in NETS.values()])
+every_variant = every_network("variant", lambda sized: sized.parameters > 8_000_000 or sized.macs > 500_000_000)
 
 
 @pytest.mark.parametrize("variant", NETS.values(), ids=NETS)
@@ -196,7 +190,7 @@ def test_weights_depend_on_the_seed_and_on_nothing_else(variant: Variant) -> Non
     torch.manual_seed(6)
     again, other = weights(3), weights(4)
     assert all(torch.equal(value, again[name]) for name, value in first.items())
-    drawn = [name for name, value in first.items() if value.unique().numel() > 1]
+    drawn = [name for name, value in first.items() if (value != value.flatten()[0]).any()]
     assert drawn
     assert not any(torch.equal(first[name], other[name]) for name in drawn)
 
@@ -264,6 +258,8 @@ CASES: tuple[tuple[Layer, Shape], ...] = (
     (LRN(), (7, 3, 4)),
     (LRN(), (2, 3, 4)),
     (LRN(3, k=1, alpha=0.5, beta=1), (6, 3, 4)),
+    (LRN(3, k=1, alpha=0.5, beta=1, groups=2), (6, 3, 4)),
+    (LRN(5, k=1, alpha=0.5, groups=3), (6, 3, 4)),
     (BatchNorm(), (3, 4, 5)),
     (BatchNorm(eps=0.1), (6,)),
     (Dropout(0.4), (3, 4, 5)),

@@ -255,7 +255,7 @@ def test_words_that_are_no_command_are_answered_with_the_usage_and_status_2(caps
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["show", "--help"], ["nets"], ["paper", "--all"], ["show", "lenet5", "--fit", "floor"]]
+    "words", [["--help"], ["--version"], ["show", "--help"], ["nets"], ["paper", "alexnet"], ["show", "lenet5", "--fit", "floor"]]
 )
 def test_sizing_loads_neither_torch_nor_numpy(words):
     told = f"import sys, hubel.cli\ntry: status = hubel.cli.main({words!r})\nexcept SystemExit as ended: status = ended.code or 0"

@@ -4,9 +4,8 @@ import dataclasses
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +17,19 @@ import jobs
 from hubel.errors import PictureError
 from hubel.pictures import keeping
 from hubel.pictures.augment import colour_axes
-from hubel.pictures.batches import in_order, shuffled
+from hubel.pictures.batches import TOGETHER, in_order, shuffled
 from hubel.pictures.cutting import Cut
 from hubel.pictures.feeding import feed, sampled
 from hubel.pictures.held import chunks, statistics
 from hubel.pictures.loader import decoded, divided
 from hubel.pictures.mapped import Mapped
 from hubel.pictures.pixels import Pixels
+from hubel.pictures.places import Place
 from hubel.pictures.sets import from_array, from_files
+from hubel.pictures.shards import kept
+from hubel.pictures.shards.ahead import fetched_ahead, worth_while
 from hubel.pictures.stream import Stream
+from runs import Process
 
 POLICY = Pixels(3, 8, 10)
 WAYS = ("memory", "disk", "nothing")
@@ -262,39 +265,33 @@ def test_the_least_recently_used_files_make_room_for_new_ones(tmp_path, cache, m
     assert keeping._path(splits[1], POLICY, 0) in set(cache.glob("*.pictures")) and left
 
 
-KILLED = """
-import sys
-import numpy as np
-from pathlib import Path
-from hubel.pictures.feeding import feed
-from hubel.pictures.pixels import Pixels
-from hubel.pictures.sets import from_files
+def keep(folder, most=None):
+    """What another process does: keeps the pictures of files_in(folder), and says how far it is. It waits for its end once it has `most`."""
 
-print("begun", flush=True)
-files = sorted(Path(sys.argv[1]).iterdir())
-feed(from_files(files, np.arange(len(files)) % 3), Pixels(3, 8, 10), "disk", told=lambda done, of: print(done, flush=True))
-print("ended", flush=True)
-"""
+    def told(done, count):
+        print(done)
+        if most and done >= most:
+            signal.pause()
+
+    print("begun")
+    files = sorted(folder.iterdir())
+    feed(from_files(files, np.arange(len(files)) % 3), POLICY, "disk", told=told)
+    print("ended")
 
 
 def test_killed_while_it_is_made_it_is_not_there_and_can_be_made_by_the_next(tmp_path, cache):
     split = files_in(tmp_path / "pictures", 300)
-    for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "pictures")], stdout=subprocess.PIPE, text=True)
-        for line in process.stdout:
-            if line.strip().isdigit():
-                break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+    for most in (1, 100, 250):
+        with Process(keep, tmp_path / "pictures", most) as process:
+            next(line for line in process.stdout if line.strip().isdigit() and int(line) >= most)
+            process.kill()
         assert not list(cache.glob("*.pictures"))
     assert all_of(feed(split, POLICY, "disk")) == all_of(feed(split, POLICY, "memory"))
 
 
 def test_two_processes_that_need_the_same_file_make_it_once(tmp_path, cache):
     split = files_in(tmp_path / "pictures", 150)
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "pictures")]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [Process(keep, tmp_path / "pictures") for _ in range(2)]
     said = [process.communicate()[0].split() for process in both]
     assert all(lines[0] == "begun" and lines[-1] == "ended" for lines in said)
     assert sorted(len(lines) > 2 for lines in said) == [False, True]  # one decoded, the other waited
@@ -382,3 +379,40 @@ def test_a_part_of_shards_knows_what_each_has_left(split):
     some = stream.subset(torch.tensor([0, 1, 9, 12, 33, 36]))
     assert list(some.runs) == [3, 1, 2]
     assert decoded(split, POLICY).runs == ()
+
+
+class Fetching:
+    """Stands for the folder of fetched shards: says what was asked for, in order."""
+
+    def __init__(self):
+        self.asked = []
+
+    @contextmanager
+    def __call__(self, url, version):
+        self.asked.append(url)
+        yield None
+
+
+def test_shards_at_urls_are_fetched_before_their_turn_each_once(monkeypatch):
+    fetching, runs = Fetching(), [50] * 12
+    monkeypatch.setattr(kept, "opened", fetching)
+    places = [Place(f"http://nowhere/{number // 50}.tar", 0, 1, "1000-a") for number in range(600)]
+    numbers = list(shuffled(600, 32, 0, 0, runs=runs))
+    for i, chosen in enumerate(fetched_ahead(iter(numbers), places, TOGETHER)):
+        assert torch.equal(chosen, numbers[i])
+        soon = {places[number].path for number in torch.cat(numbers[: i + 2]).tolist()}
+        until = time.monotonic() + 10
+        while not soon <= set(fetching.asked) and time.monotonic() < until:
+            time.sleep(0.001)
+        assert soon <= set(fetching.asked)
+        if i == 0:
+            assert len(fetching.asked) < 12  # not all at once: there is not room for all
+    assert i + 1 == len(numbers) and sorted(fetching.asked) == sorted({place.path for place in places})
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "path", "holds"), [("8", "http://a/b.tar", True), ("0.001", "http://a/b.tar", False), ("8", "/b.tar", False)]
+)
+def test_shards_are_fetched_ahead_where_there_is_room_for_those_in_use_too(monkeypatch, gigabytes, path, holds):
+    monkeypatch.setenv("HUBEL_SHARDS_GB", gigabytes)
+    assert worth_while([Place(path, 0, 1, "200000-a")], TOGETHER) is holds

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from expressions import expressions
+from hubel.cli import main
 from hubel.errors import HubelError
 from hubel.joints import Expression
 from hubel.layers import Conv, ReLU
@@ -124,7 +125,14 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:40])
-def test_command_line_refuses_hostile_text_without_a_traceback(text):
+def test_command_line_refuses_hostile_text_in_a_sentence(capsys, text):
+    assert main(["show", "--input=3x8x8", "--", text]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("hubel: ")
+
+
+@pytest.mark.parametrize("text", HOSTILE[::8], ids=lambda text: ascii(text)[:40])
+def test_a_process_refuses_hostile_text_without_a_traceback(text):
     words = [sys.executable, "-m", "hubel", "show", "--input=3x8x8", "--", text]
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")

@@ -194,6 +194,7 @@ CASES: dict[str, tuple[Expression, Shape]] = {
     "a head of more than the network": (Chain(a=Conv(4, 3) >> ReLU(), aux=Head(FC(400) >> ReLU() >> FC(5), 0.3), b=FC(5)), (3, 12, 12)),
     # Each of these decides the peak alone.
     "response norms": (Conv(6, 1) >> LRN(3) >> LRN(5) >> LRN(1), (3, 12, 12)),
+    "response norms in groups": (Conv(6, 1) >> LRN(3, groups=3) >> LRN(5, groups=2), (3, 12, 12)),
     "RBF units": (FC(12) >> RBF(CODES), (4,)),
     "windows' roots": (Conv(6, 1) >> L2Pool(3, 1) >> L2Pool(3, 1), (3, 12, 12)),
     "subsampling": (Conv(6, 1) >> Subsample(1) >> Subsample(1), (3, 12, 12)),

@@ -5,7 +5,6 @@ import os
 import random
 import re
 import signal
-import time
 from dataclasses import replace
 
 import pytest
@@ -53,27 +52,20 @@ def test_leaving_without_a_new_checkpoint_loses_only_time(tmp_path):
     assert ended(tmp_path / "left") == ended(tmp_path / "whole")
 
 
-def killed(process, draw):
-    """Whether a kill -9 met the process at work, at an instant that `draw` decides."""
-    with process:
-        for line in process.stdout:
-            if re.match(r"epoch|\d.* parameters", line) and draw.random() < 0.15:
-                time.sleep(draw.random() * 0.1)
-                break
-        process.kill()
-    return process.returncode == -signal.SIGKILL
-
-
 EVERYTHING = ("--accumulate", 2, "--clip", 0.5, "--ema", 0.95, "--class-weights", "balanced", "--schedule", "plateau", "--plateau", 2)
 
 
 @pytest.mark.parametrize("more", [(), pytest.param(EVERYTHING, marks=pytest.mark.slow)], ids=["plain", "everything"])
-def test_kill_9_at_any_instant_any_number_of_times_ends_in_the_same_bits(tmp_path, more):
-    pictures, draw = folder(tmp_path / "pictures", 240), random.Random(0)
-    many = ("--epochs", 40, *more)
+def test_killed_at_any_instant_any_number_of_times_ends_in_the_same_bits(tmp_path, more):
+    pictures, draw, statuses = folder(tmp_path / "pictures", 240), random.Random(0), []
+    many = ("--epochs", 24, *more)
     with hubel_process(*command(pictures, tmp_path / "whole", *many)) as whole:
         assert "Best: epoch" in whole.communicate()[0] and whole.returncode == 0
-    assert sum(killed(hubel_process(*command(pictures, tmp_path / "killed", *many)), draw) for _ in range(4)) >= 2
+    for _ in range(4):
+        with hubel_process(*command(pictures, tmp_path / "killed", *many), seconds=draw.uniform(0.1, 0.6)) as killed:
+            assert "Traceback" not in killed.communicate()[0]
+        statuses.append(killed.returncode)
+    assert statuses.count(-signal.SIGPROF) >= 2
     with hubel_process(*command(pictures, tmp_path / "killed", *many)) as last:
         assert "Traceback" not in last.communicate()[0] and last.returncode == 0
     assert ended(tmp_path / "killed") == ended(tmp_path / "whole")
@@ -174,7 +166,7 @@ def test_two_processes_cannot_share_a_run_folder(tmp_path):
     going = train(tmp_path / "run")
     next(going)
     with hubel_process(*command(folder(tmp_path / "pictures"), tmp_path / "run")) as other:
-        said = other.communicate(timeout=60)[0]
+        said = other.communicate()[0]
     assert other.returncode == 2 and "Another process is training in" in said and "Traceback" not in said
     going.close()
 

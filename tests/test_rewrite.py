@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from casebook import every_network
 from expressions import expressions, fitting_networks
 from hubel.anatomy import anatomy
 from hubel.build import build
@@ -822,13 +823,7 @@ def test_weights_of_another_network_are_refused(form: Callable[[Tensor], Any]) -
 CASEBOOK = ("plain", "folded", "convolutional", "headless", "with_head")
 
 
-def weighed(row: Variant, layers: int, macs: float) -> Any:
-    """The row as a test's parameter; one that takes seconds waits for `make slow`."""
-    heavy = row.net().layers > layers or row.anatomy().macs > macs
-    return pytest.param(row, id=row.name, marks=[pytest.mark.slow] * heavy)
-
-
-@pytest.mark.parametrize("row", [weighed(row, 1000, 1e12) for row in NETS.values()])
+@every_network("row", lambda sized: len(sized.rows) > 2000)
 def test_every_network_of_the_casebook_can_be_rewritten_or_says_why_not(row: Variant) -> None:
     net = row.net()
     for how in CASEBOOK:
@@ -846,7 +841,7 @@ def test_every_network_of_the_casebook_can_be_rewritten_or_says_why_not(row: Var
             assert new.output == (7,)
 
 
-@pytest.mark.parametrize("row", [weighed(row, 300, 1e8) for row in NETS.values()])
+@every_network("row", lambda sized: len(sized.rows) > 300 or sized.macs > 1e8)
 @torch.no_grad()
 def test_networks_of_the_casebook_compute_the_same_in_every_form(row: Variant) -> None:
     net = row.net()

@@ -26,6 +26,7 @@ ORDER = [
     {"build"},
     {"tracing"},
     {"weights"},
+    {"foreign"},
     {"chance", "cluster"},
     {"pictures"},
     {"model"},

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, register_flop_formula
 
 import peers
+from casebook import every_network
 from expressions import fitting_networks
 from hubel.anatomy import anatomy
 from hubel.build import build
@@ -56,12 +57,7 @@ def of_words(*shape: int) -> Tensor:
 # --- the casebook -----------------------------------------------------------------------------------------------------
 
 
-def weighed(variant: Variant) -> Any:
-    """The variant as a test's parameter; one of many layers waits for `make slow`."""
-    return pytest.param(variant, id=variant.name, marks=[pytest.mark.slow] * (len(variant.anatomy().rows) > 150))
-
-
-every_variant = pytest.mark.parametrize("variant", [weighed(variant) for variant in NETS.values()])
+every_variant = every_network("variant", lambda sized: len(sized.rows) > 150)
 
 
 def unbuilt(net: Expression, input: Shape) -> nn.Module:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hubel
+from casebook import every_network
 from hubel import weights
 from hubel.build import build
 from hubel.errors import HubelError, LayerError, RunError
@@ -71,7 +72,7 @@ def test_step_multiplies_the_rate_after_every_share_of_the_steps():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epochs", 0), ("batch", 0), ("lr", 0.0), ("lr", math.nan), ("momentum", 1.0), ("validation", 0.0), ("validation", 1.0), ("optimiser", "adam"),
+    [("epochs", 0), ("batch", -1), ("lr", 0.0), ("lr", math.nan), ("momentum", 1.0), ("validation", 0.0), ("validation", 1.0), ("optimiser", "adam"),
      ("loss", "mea"), ("shift", -0.1), ("seed", -1), ("weight_decay", math.inf), ("label_smoothing", 1.0), ("threads", -1)],
 )  # fmt: skip
 def test_a_recipe_that_cannot_be_is_refused_by_field_and_value(field, value):
@@ -285,14 +286,7 @@ def test_the_probe_takes_the_precision_that_works_less_though_others_keep_it_wai
     assert probe.settled(network, job).precision == waits
 
 
-def weighed(row):
-    """The row as a test's parameter; one that takes seconds to make or to run waits for `make slow`."""
-    sized = row.anatomy()
-    heavy = sized.parameters > 8_000_000 or sized.macs > 300_000_000
-    return pytest.param(row, id=row.name, marks=[pytest.mark.slow] * heavy)
-
-
-@pytest.mark.parametrize("row", [weighed(row) for row in NETS.values()])
+@every_network("row", lambda sized: sized.parameters > 8_000_000 or sized.macs > 300_000_000)
 def test_every_network_of_the_casebook_takes_a_step(row):
     network = build(row.net(), row.input, row.initialisation)
     labels = torch.tensor([0, 1])

@@ -2,9 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -61,19 +58,18 @@ def test_killed_and_continued_a_run_ends_as_one_that_was_left_alone(tmp_path, da
         f"--{name.replace('_', '-')}={value}" for name, value in {"epochs": 3, "batch": 8, "lr": 0.05, "threads": 1, "lanes": 1}.items()
     ]
     flags += [f"--{cut.replace('_', '-')}={CUTS[cut]}", f"--keep={keep}", "--precision=fp32", "--input=1x8x8"]
-    command = [sys.executable, "-m", "hubel", "train", runs.NET, str(data), *flags]
-    alone = subprocess.run([*command, "--out", str(tmp_path / "alone")], capture_output=True, text=True)
-    assert alone.returncode == 0, alone.stderr
+    command = ["train", runs.NET, data, *flags, "--out"]
+    with runs.hubel_process(*command, tmp_path / "alone") as alone:
+        said = alone.communicate()[0]
+    assert alone.returncode == 0, said
     for moment in (0.02, 0.3):
-        process = subprocess.Popen([*command, "--out", str(tmp_path / "killed"), "--json"], stdout=subprocess.PIPE, text=True)
-        for line in process.stdout:
-            if json.loads(line)["record"] == "epoch":
-                break
-        time.sleep(moment)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-    assert subprocess.run([*command, "--out", str(tmp_path / "killed")], capture_output=True).returncode == 0
+        with runs.hubel_process(*command, tmp_path / "killed", "--json") as process:
+            next((line for line in process.stdout if json.loads(line)["record"] == "epoch"), None)
+            time.sleep(moment)
+            process.kill()
+    with runs.hubel_process(*command, tmp_path / "killed") as last:
+        said = last.communicate()[0]
+    assert last.returncode == 0, said
     assert runs.ended(tmp_path / "killed") == runs.ended(tmp_path / "alone")
 
 

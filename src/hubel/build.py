@@ -169,7 +169,7 @@ def _(layer: RBF, shape: Shape) -> nn.Module:
 
 @_module.register
 def _(layer: LRN, shape: Shape) -> nn.Module:
-    return nn.LocalResponseNorm(layer.n, layer.alpha * layer.n, layer.beta, layer.k)  # torch divides alpha by n, the paper does not
+    return modules.LRN(layer.n, layer.k, layer.alpha, layer.beta, layer.groups)
 
 
 @_module.register

@@ -32,7 +32,7 @@ class PictureError(HubelError):
 
 
 class ModelError(HubelError):
-    """A model file is damaged, or does not fit what it is asked to do."""
+    """A model file is damaged, or it or a network does not fit what it is asked to do."""
 
 
 class RunError(HubelError):

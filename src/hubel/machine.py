@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Of glibc's malloc.h."""
@@ -44,11 +45,44 @@ def processors() -> int:
     return max(1, len(os.sched_getaffinity(0)) // (int(shared) if shared.isdecimal() and int(shared) else 1))
 
 
-def free_memory() -> int:
-    """Bytes that can be had without pushing anything out to the disk."""
+def free_memory(root: Path = Path("/")) -> int:
+    """Bytes that can be had without pushing anything out to the disk, or being ended for taking more than a container may.
+
+    root: where the system tells of itself.
+    """
     try:
-        with open("/proc/meminfo") as file:
-            entries = dict(line.split(":") for line in file)
-        return int(entries["MemAvailable"].split()[0]) * 1024
+        entries = dict(line.split(":") for line in (root / "proc/meminfo").read_text().splitlines())
+        free = int(entries["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(0, min(free, *_left(root)))
+
+
+CONTROLLERS = {
+    "": ("", "memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
+"""Of Linux's control groups, version 2 and version 1: the folder, the limit, what is used, and what of that can be had back at once."""
+
+
+def _left(root: Path) -> list[int]:
+    """What is left to each control group that this process is in, where it has a limit."""
+    left: list[int] = []
+    with contextlib.suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, names, group = line.split(":", 2)
+            for name in names.split(","):
+                if name in CONTROLLERS:
+                    place, *files = CONTROLLERS[name]
+                    inside = Path(group.lstrip("/"))
+                    left += [_left_in(root / "sys/fs/cgroup" / place / folder, *files) for folder in (inside, *inside.parents)]
+    return left or [sys.maxsize]
+
+
+def _left_in(folder: Path, limit: str, used: str, reclaimable: str) -> int:
+    """A container sees its own group as the root: what is not there, or says "max", limits nothing."""
+    try:
+        entries = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return int((folder / limit).read_text()) - int((folder / used).read_text()) + int(entries.get(reclaimable, 0))
+    except (OSError, ValueError):
+        return sys.maxsize

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,22 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from hubel import weights
+from hubel import foreign, weights
 from hubel.anatomy import anatomy
 from hubel.build import build
 from hubel.errors import HubelError, ModelError, PictureError
 from hubel.joints import Expression, Shape, shown
-from hubel.modules import Network
 from hubel.pictures.decoding import upright
 from hubel.pictures.pixels import Bytes, Pixels
 from hubel.reading import read
 
 FORMAT = 1
 """Of what the file says. A later format has a higher number."""
+
+Module = nn.Module | Callable[[], nn.Module] | None
+"""A network that a user gives, or what makes one."""
 
 IN_A_RUN = "model.safetensors"
 """The model's name in a run folder."""
@@ -43,11 +45,12 @@ class Prediction:
 class Model:
     """A built network, its expression and input (C, H, W), classes in order, pixel policy, and the story of its training."""
 
-    net: Expression
+    net: Expression | str
+    """The name of its class, package.module:Class, where the network is no expression."""
     input: Shape
     classes: tuple[str, ...]
     pixels: Pixels
-    network: Network
+    network: nn.Module
     recipe: dict[str, Any]
     data: dict[str, Any]
     """The set it was trained on: name and fingerprint."""
@@ -57,7 +60,7 @@ class Model:
         """Write the model file, whole or not at all; its SHA-256."""
         says = {
             "format": FORMAT,
-            "net": repr(self.net),
+            **({"class": self.net} if isinstance(self.net, str) else {"net": repr(self.net)}),
             "input": self.input,
             "classes": self.classes,
             "pixels": self.pixels.to_json(),
@@ -73,6 +76,13 @@ class Model:
             raise ModelError(
                 f"The model tells apart {', '.join(self.classes)}; {name} has {', '.join(classes)}. They must be the same, in the same order."
             )
+
+    @property
+    def expression(self) -> Expression:
+        """The network on paper. Raises ModelError where it is none."""
+        if isinstance(self.net, str):
+            raise ModelError(f"The model's network is a {self.net}, which is no expression: this is for networks that are.")
+        return self.net
 
     @torch.no_grad()
     def scores(self, batch: Tensor) -> Tensor:
@@ -133,8 +143,13 @@ def probabilities(scores: Tensor) -> Tensor:
     return scores.softmax(1)
 
 
-def load(path: str | Path) -> Model:
-    """A model from its file, or from the run folder that it lies in. Raises ModelError, with the file's name, where it is damaged or says what cannot be."""
+def load(path: str | Path, module: Module = None) -> Model:
+    """A model from its file, or from the run folder that it lies in.
+
+    module: where the network is no expression, one of its class, which is copied, or what makes one: the class itself, or a function
+    without arguments. Nothing is imported because a file names it: a file must not decide which code runs.
+    Raises ModelError, with the file's name, where it is damaged or says what cannot be, or such a network is not given.
+    """
     path = Path(path) / IN_A_RUN if Path(path).is_dir() else Path(path)
     tensors, says = weights.read(path)
     try:
@@ -142,25 +157,53 @@ def load(path: str | Path) -> Model:
             raise ModelError(
                 f"{path} has format {says['format']}; this version reads format {FORMAT}. Use the version that wrote it, or a newer one."
             )
-        net, shape = read(says["net"]), tuple(says["input"])
+        shape = tuple(says["input"])
         story = [says[name] for name in ("recipe", "data", "results")]
         if not all(isinstance(part, dict) for part in story):
             raise ModelError(f"{path} does not tell the story of its training: recipe, data and results.")
         classes, pixels = _listed(says["classes"]), Pixels.from_json(says["pixels"])
-        outputs = anatomy(net, shape).output
-        if outputs != (len(classes),) and not (outputs == (1,) and len(classes) == 2):
-            raise ModelError(f"{path} names {len(classes)} classes, but its network gives {shown(outputs)}.")
+        net = str(says["class"]) if "class" in says else read(says["net"])
+        network = _given(net, module, shape, classes, path) if isinstance(net, str) else _outlined(net, module, shape, classes, path)
         if pixels.shape != shape:
             raise ModelError(f"{path} makes pictures of {shown(pixels.shape)}, but its network reads {shown(shape)}.")
-        with torch.device("meta"):  # shapes alone: what does not match is refused before it takes memory
-            _match(build(net, shape, None).state_dict(), tensors, path)
-        network = build(net, shape, None)
+        _match(network.state_dict(), tensors, path)
+        if isinstance(net, Expression):
+            network = build(net, shape, None)
         network.load_state_dict(tensors)
         return Model(net, shape, classes, pixels, network.eval(), *story)
     except ModelError:
         raise
     except (HubelError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} says what cannot be: {type(error).__name__}: {error}") from None
+
+
+def _outlined(net: Expression, module: Module, shape: Shape, classes: tuple[str, ...], path: Path) -> nn.Module:
+    """The network of an expression as shapes alone: what does not match is refused before it takes memory."""
+    if module is not None:
+        raise ModelError(f"{path} holds an expression, which says all of its network: it is loaded without a module.")
+    outputs = anatomy(net, shape).output
+    if outputs != (len(classes),) and not (outputs == (1,) and len(classes) == 2):
+        raise ModelError(f"{path} names {len(classes)} classes, but its network gives {shown(outputs)}.")
+    with torch.device("meta"):
+        return build(net, shape, None)
+
+
+def _given(name: str, module: Module, shape: Shape, classes: tuple[str, ...], path: Path) -> nn.Module:
+    """The network of a class that the user gives, without the file's weights."""
+    place, _, kind = name.partition(":")
+    if module is None:
+        where = "the script or notebook that trained it" if place == foreign.MAIN else place
+        raise ModelError(
+            f"{path} holds the weights of {kind} from {where}, which is no expression, and no code is run because a file names it. Say it "
+            f"yourself: load(path, module={kind}), or on the command line --module {'FILE' if place == foreign.MAIN else place}:{kind}; where "
+            "it takes arguments, give an instance, or name a function that makes one."
+        )
+    try:
+        network = foreign.made(module, name).cpu()
+        foreign.refuse_without_scores(network, shape, len(classes), (False,))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return network
 
 
 def _listed(classes: Any) -> tuple[str, ...]:

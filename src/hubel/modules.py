@@ -185,6 +185,24 @@ class PadMaps(nn.Module):
         return F.pad(x[:, :, :: self.stride[0], :: self.stride[1]], (0, 0, 0, 0, 0, self.added))
 
 
+class LRN(nn.LocalResponseNorm):
+    """nn.LocalResponseNorm of each group of maps by itself, with alpha times the sum of squares, which torch divides by their number."""
+
+    def __init__(self, n: int, k: float, alpha: float, beta: float, groups: int) -> None:
+        super().__init__(n, alpha * n, beta, k)
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.groups == 1:
+            return super().forward(x)
+        y = x * x  # one name for all that follows: what is used up is let go
+        y = y.unflatten(1, (self.groups, -1))  # type: ignore[no-untyped-call]
+        y = F.pad(y, (0, 0, 0, 0, self.size // 2, self.size // 2))
+        y = F.avg_pool3d(y, (self.size, 1, 1), 1).flatten(1, 2)
+        y = y.mul(self.alpha).add(self.k).pow(self.beta)
+        return x / y
+
+
 class GlobalAvgPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.mean((2, 3))

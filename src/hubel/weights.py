@@ -34,10 +34,21 @@ def digest(tensors: Mapping[str, Tensor], says: str = "") -> str:
 def write(path: Path, tensors: Mapping[str, Tensor], says: Mapping[str, Any]) -> str:
     """Put the file there, whole or not at all, and give its digest."""
     text = json.dumps(says)
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain = _apart({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     total = digest(plain, text)
     place(path, serialise(plain, {SAYS: text, DIGEST: total}))
     return total
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, each in memory of its own, as the format wants it: layers may share theirs."""
+    places: set[int] = set()
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        if place in places:
+            tensors[name] = tensor.clone()
+        places.add(place)
+    return tensors
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

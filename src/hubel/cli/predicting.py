@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubel.cli import models
 from hubel.cli.tables import as_json, as_table
 from hubel.cli.writing import plain
 from hubel.errors import HubelError, PictureError
@@ -27,7 +28,7 @@ SHADES = " ░▒▓█"
 
 def declare(verbs: Any) -> None:
     predict = verbs.add_parser("predict", allow_abbrev=False, help="what stands in pictures")
-    predict.add_argument("model", help="a model file")
+    models.declare(predict)
     predict.add_argument(
         "pictures", nargs="+", metavar="FILE", help="picture files, folders of them, or a set with a test split, such as digits"
     )
@@ -41,11 +42,10 @@ def declare(verbs: Any) -> None:
 
 def run_predict(given: argparse.Namespace) -> int:
     from hubel.cluster import joined
-    from hubel.model import load
 
     if given.top < 1 or (given.sample is not None and given.sample < 1):
         raise HubelError("--top and --sample take whole numbers from 1 on.")
-    model = load(given.model)
+    model = models.opened(given)
     asked = _sampled(_gathered(given.pictures), given.sample, given.seed)
     with joined() as ranks:
         answers: Iterable[Answer] = _answers(model, asked[ranks.rank :: ranks.size], given.top, given.draw and not given.json)

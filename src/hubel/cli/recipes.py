@@ -22,7 +22,13 @@ def declare(group: argparse._ArgumentGroup, entries: Iterable[Field[Any]]) -> No
         else:
             choices = field.metadata["choices"] or None
             shown = None if choices else "TEXT" if field.type == "str" else "N"
-            group.add_argument(flag, type=TYPES[str(field.type)], choices=choices, metavar=shown, default=None, help=says)
+            kind = number if field.metadata["auto"] else TYPES[str(field.type)]
+            group.add_argument(flag, type=kind, choices=choices, metavar=shown, default=None, help=says)
+
+
+def number(text: str) -> int:
+    """A whole number, or auto, which a recipe writes as 0."""
+    return 0 if text == "auto" else int(text)
 
 
 def said(given: argparse.Namespace, entries: Iterable[Field[Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from hubel.cli import recipes
+from hubel.cli import models, recipes
 from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
@@ -24,11 +24,16 @@ def declare(verbs: Any) -> None:
     train.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/NET-DATA)")
     train.add_argument("--input", metavar="CxHxW", help="what pictures are resized to; a named network brings its own")
     train.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
+    train.add_argument(
+        "--warm-from",
+        metavar="FILE",
+        help="a trained vgg11's model file or run folder, with some layers of which vgg13 and deeper begin, as in their paper",
+    )
     train.add_argument("--json", action="store_true", help="print the records as JSON lines")
     recipes.declare_all(train)
     train.set_defaults(run=run_train)
     test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
-    test.add_argument("model", help="a model file")
+    models.declare(test)
     test.add_argument("data", help="a set, as for train; its test split is read, or all of it where it is not divided")
     test.add_argument("--split", metavar="NAME", help="which split is read instead")
     test.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
@@ -47,7 +52,7 @@ def run_train(given: argparse.Namespace) -> int:
     with joined(), Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         out = given.out or f"runs/{name}-{source.name}"
-        for record in train(given.net, source, chosen, out, shape, given.strict, progress.told):
+        for record in train(given.net, source, chosen, out, shape, given.strict, progress.told, given.warm_from):
             if given.json:
                 _print_json(record)
             else:
@@ -117,11 +122,10 @@ def _print_finished(record: Finished, progress: Progress) -> None:
 def run_test(given: argparse.Namespace) -> int:
     from hubel.cluster import joined
     from hubel.evaluation import report, scored
-    from hubel.model import load
     from hubel.pictures.feeding import feed
     from hubel.pictures.sources import open_source
 
-    model = load(given.model)
+    model = models.opened(given)
     with joined() as ranks, Progress(shown=not given.json) as progress:
         source = open_source(given.data, progress.told)
         model.refuse_other_classes(source.classes, source.name)

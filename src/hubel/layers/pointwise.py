@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubel.errors import LayerError
+from hubel.errors import LayerError, ShapeError
 from hubel.joints import Shape
 from hubel.layers.layer import Layer
 
@@ -57,13 +57,15 @@ class Softmax(Layer):
 class LRN(Layer):
     """AlexNet's response normalisation: x / (k + alpha * SUM of x^2 over n neighbouring maps)^beta (2012, sec. 3.3).
 
-    alpha multiplies the sum, as printed; torch and Caffe divide it by n. n is odd: as many maps on either side.
+    alpha multiplies the sum, as printed; torch and Caffe divide it by n. n is odd: as many maps on either side. With groups,
+    no map of one group is a neighbour of another's.
     """
 
     n: int = 5
     k: float = 2.0
     alpha: float = 1e-4
     beta: float = 0.75
+    groups: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,7 +73,10 @@ class LRN(Layer):
             raise LayerError(f"LRN: n is {self.n}; it must be odd, so that as many neighbours stand on either side of a map.")
 
     def output(self, shape: Shape) -> Shape:
-        return self.maps_in(shape)
+        maps, _, _ = shape = self.maps_in(shape)
+        if maps % self.groups:
+            raise ShapeError(f"{self!r} has {self.groups} groups, but {maps} maps come in; that must be a multiple of {self.groups}.")
+        return shape
 
 
 @dataclass(frozen=True, repr=False)

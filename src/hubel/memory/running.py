@@ -203,7 +203,7 @@ class Run(Books):
     @layer.register
     def _(self, layer: LRN, x: Tensor, row: Row) -> Tensor:
         squares = self.operation(x, keeps=(x,), spare=x.bytes)
-        wide = self._then(squares, self.operation(squares, bytes=x.bytes // row.input[0] * (row.input[0] + layer.n - 1)))
+        wide = self._then(squares, self.operation(squares, bytes=x.bytes // row.input[0] * (row.input[0] + layer.groups * (layer.n - 1))))
         means = self._then(wide, self.operation(wide, bytes=x.bytes, keeps=(wide,)))
         scaled = self.operation(means)
         shifted = self._then(scaled, self.operation(scaled, passes=True))

@@ -4,9 +4,10 @@ Five convolutions and three fully-connected layers, with ReLU, overlapping pools
 fc6, fc7 and fc8: deep networks learn from photographs, given enough of them.
 
 Departures: the input is 227x227, because the printed 224 cannot give the 55x55 of figure 2. Two doubts. Response normalisation
-runs over all maps of a layer, both GPUs', as the N of sec. 3.3 says, although it is not among the places where figure 2 lets the GPUs
-meet. Dropout divides by a half in training where sec. 4.2 multiplies by a half in use: the same function of the picture, for
-weights of another scale.
+runs within each GPU's maps: figure 2 lets the GPUs meet nowhere before conv3, and the authors' own layers (layers-145.cfg of their
+source, released in 2025, with notes of table 2's 40.7% and 18.2%) have a norm for each GPU's 48 and 128 maps, although the N
+of sec. 3.3 is the number of all kernels in the layer; Caffe's bvlc_alexnet, for one GPU, runs over all. Dropout divides by a half
+in training where sec. 4.2 multiplies by a half in use: the same function of the picture, for weights of another scale.
 """
 
 from functools import partial
@@ -19,8 +20,8 @@ from hubel.nets.paper import Figure, Variant
 def alexnet(towers: int = 2, classes: int = 1000) -> Chain:
     """Figure 2: 3x227x227 in. What a GPU holds is one group of maps; with one tower every map reads all."""
     return Chain(
-        conv1=Conv(96, 11, stride=4) >> ReLU() >> LRN(5) >> MaxPool(3, 2),
-        conv2=Conv(256, 5, pad=2, groups=towers) >> ReLU() >> LRN(5) >> MaxPool(3, 2),
+        conv1=Conv(96, 11, stride=4) >> ReLU() >> LRN(5, groups=towers) >> MaxPool(3, 2),
+        conv2=Conv(256, 5, pad=2, groups=towers) >> ReLU() >> LRN(5, groups=towers) >> MaxPool(3, 2),
         conv3=Conv(384, 3, pad=1) >> ReLU(),
         conv4=Conv(384, 3, pad=1, groups=towers) >> ReLU(),
         conv5=Conv(256, 3, pad=1, groups=towers) >> ReLU() >> MaxPool(3, 2),

@@ -92,7 +92,7 @@ WORDS: dict[str, Word] = {
     "TANH": Word(Tanh),
     "SIGMOID": Word(Sigmoid),
     "SOFTMAX": Word(Softmax),
-    "LRN": Word(LRN, ("n",), {"n": 5, "k": 2.0, "alpha": 1e-4, "beta": 0.75}),
+    "LRN": Word(LRN, ("n",), {"n": 5, "k": 2.0, "alpha": 1e-4, "beta": 0.75, "groups": 1}),
     "BN": Word(BatchNorm, (), {"eps": 1e-5, "momentum": 0.1}),
     "DROPOUT": Word(Dropout, ("rate",), {"rate": 0.5}),
 }

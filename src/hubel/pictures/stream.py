@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hubel.errors import PictureError
-from hubel.pictures.batches import Batch, Refused
+from hubel.pictures.batches import TOGETHER, Batch, Refused
 from hubel.pictures.cutting import Cut
 from hubel.pictures.picked import Picked
 from hubel.pictures.pixels import Bytes, Pixels
@@ -23,6 +23,7 @@ from hubel.pictures.places import Place
 from hubel.pictures.pool import Died, Pool
 from hubel.pictures.resizing import resized
 from hubel.pictures.sets import Split
+from hubel.pictures.shards.ahead import fetched_ahead, worth_while
 from hubel.pictures.slots import Decoder, Done, Slots, Stamp, Task
 
 AHEAD = 128
@@ -77,6 +78,8 @@ class Stream(Picked):
         """See Feed. One feed of a set is dealt at a time, whichever subset it is of."""
         hands = self._hands()
         waiting: deque[Tensor] = deque()
+        if self.runs and worth_while(self.files, TOGETHER):
+            numbers = fetched_ahead(numbers, [self.files[i] for i in self.places.tolist()], TOGETHER)
         results = hands.pool.results(self._tasks(numbers, waiting, epoch), AHEAD)
         stores: deque[Bytes] = deque([np.empty(0, np.uint8)] * 2)
         with ThreadPoolExecutor(1, "batch") as another:  # which makes the next batch ready while one is in use

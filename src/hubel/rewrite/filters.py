@@ -58,7 +58,7 @@ def grouped(net: Expression, input: Shape, towers: int, stages: Collection[str] 
     """The network with the convolutions of the named top-level stages in `towers` groups, as AlexNet's over two GPUs.
 
     Without `stages`: all whose input and output maps can be shared out, so not the first, which reads three colours. Weights
-    between the towers are dropped; with towers=1 they come back as zeros, and outputs stay equal.
+    between the towers are dropped; with towers=1 they come back as zeros, and outputs stay equal. Response norms keep their groups.
     """
     if type(towers) is not int or towers < 1:
         raise HubelError(f"There cannot be {shortened(towers)} towers; it must be a positive whole number, 1 for no groups.")

@@ -7,8 +7,6 @@ import copy
 import torch
 from torch import nn
 
-from hubel.modules import Network
-
 
 class Average:
     """An exponential moving average, in a copy of the network.
@@ -17,7 +15,7 @@ class Average:
     be of the last few steps alone, and belong to other weights.
     """
 
-    def __init__(self, network: Network, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
         self.network = copy.deepcopy(network)
         pairs = list(zip(_tensors(self.network), _tensors(network)))

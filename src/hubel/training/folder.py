@@ -21,6 +21,9 @@ RECIPE, LOG, MODEL = "recipe.json", "log.jsonl", "model.safetensors"
 MEANINGS = {
     "fingerprint": "the training pictures have changed",
     "net": "the network is another one",
+    "tensors": "the network has other layers",
+    "weights": "the network comes with other weights (torch.manual_seed before it is made repeats fresh ones)",
+    "warm": "the layers that it begins with (--warm-from) are other ones",
     "pixels": "the pictures are read otherwise",
 }
 VERSIONS = ("hubel", "torch", "processes")

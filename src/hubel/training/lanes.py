@@ -11,6 +11,7 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
+from hubel.modules import Network
 from hubel.pictures.batches import Batch
 
 Part = Callable[[nn.Module, Batch], Tensor]
@@ -18,8 +19,13 @@ Part = Callable[[nn.Module, Batch], Tensor]
 
 
 def splittable(network: nn.Module) -> bool:
-    """Whether parts of a batch can be computed apart: batch norm looks at all of it, and dropout draws from one stream."""
-    return not any(isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)) for module in network.modules())
+    """Whether parts of a batch can be computed apart: batch norm looks at all of it, and dropout draws from one stream.
+
+    Of a network that is no expression it is not known what it does.
+    """
+    return isinstance(network, Network) and not any(
+        isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)) for module in network.modules()
+    )
 
 
 class Lanes:

@@ -20,7 +20,7 @@ from hubel.chance import Purpose
 from hubel.cluster import ALONE, Ranks
 from hubel.errors import RunError
 from hubel.evaluation import precise, predicted, scored
-from hubel.modules import head_weights
+from hubel.modules import Network, head_weights
 from hubel.pictures.augment import Augmentation
 from hubel.pictures.batches import Batch, Feed, Refused, in_batches, shuffled, steps
 from hubel.pictures.pixels import Pixels
@@ -188,7 +188,7 @@ def part_of(job: Job, epoch: int, batch: int, scaling: Scaling | None = None) ->
 
 def begins_with_convolution(network: nn.Module) -> bool:
     """Whether the first thing that happens to pictures is a convolution, which in bf16 rounds them: they may then come rounded."""
-    while isinstance(network, nn.Sequential) and len(network):
+    while isinstance(network, nn.Sequential) and type(network) in (nn.Sequential, Network) and len(network):
         network = network[0]
     return isinstance(network, nn.Conv2d)
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from hubel.cluster import Ranks
 from hubel.errors import RunError
 from hubel.machine import processors
-from hubel.modules import Network
 from hubel.pictures.batches import Batch, in_order
 from hubel.training.lanes import Lanes, splittable
 from hubel.training.loop import Job, part_of
@@ -45,13 +45,13 @@ class Way(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a step takes: seconds, and how much of them its processors worked for it, all of them together."""
+    """Seconds that a step takes, and seconds that processors work for it, all of them added."""
 
     seconds: float
     work: float
 
 
-def settled(network: Network, job: Job) -> Recipe:
+def settled(network: nn.Module, job: Job) -> Recipe:
     """The recipe with `threads`, `lanes` and `precision` chosen where it leaves them open.
 
     Raises RunError where it asks for lanes with a network whose batches cannot be split.
@@ -59,14 +59,15 @@ def settled(network: Network, job: Job) -> Recipe:
     recipe = job.recipe
     if recipe.lanes > 1 and not splittable(network):
         raise RunError(
-            f"The recipe has lanes={recipe.lanes}, but batch norm and dropout need the whole batch; leave --lanes out, or say 1."
+            f"The recipe has lanes={recipe.lanes}, but batch norm and dropout need the whole batch, and so may a network that is no expression; "
+            "leave --lanes out, or say 1."
         )
     if recipe.lanes > 1 and not job.ranks.alone:
         raise RunError(f"The recipe has lanes={recipe.lanes}, but here processes share each batch; leave --lanes out, or say 1.")
-    on_host = next(network.parameters()).device.type == "cpu"
-    shares = _shares(recipe, network, on_host, job.ranks)
-    precision = recipe.precision if recipe.precision != "auto" else _precision(network, job, shares[0], on_host)
-    ways = [Way(*share, precision) for share in shares]
+    ways = ways_of(recipe, network, job.ranks)
+    if recipe.precision == "auto":
+        precision = _precision(network, job, *ways[:2])
+        ways = [way for way in ways if way.precision == precision]
     chosen = ways[0]
     if len(ways) > 1:
         took = _measured(network, job, ways)
@@ -74,24 +75,27 @@ def settled(network: Network, job: Job) -> Recipe:
     return replace(recipe, **chosen._asdict())
 
 
-def _precision(network: Network, job: Job, share: tuple[int, int], on_host: bool) -> str:
+def _precision(network: nn.Module, job: Job, plain: Way, half: Way) -> str:
     """bf16 where it is clearly the faster. By its work: what other processes take of a processor's time does not change that.
 
     With the fewest threads: where others hold a processor, oneDNN's bf16 threads wait for one another without a pause, which looks like work.
     """
-    plain, half = ways = [Way(*share, name) for name in ("fp32", "bf16")]
-    took = _measured(network, job, ways)
-    costs = [took[way].work if on_host else took[way].seconds for way in (plain, half)]
-    return half.precision if costs[1] * MARGIN < costs[0] else plain.precision
+    took = _measured(network, job, [plain, half])
+    on_host = next(network.parameters()).device.type == "cpu"
+    of_plain, of_half = (took[way].work if on_host else took[way].seconds for way in (plain, half))
+    return half.precision if of_half * MARGIN < of_plain else plain.precision
 
 
-def _shares(recipe: Recipe, network: Network, on_host: bool, ranks: Ranks) -> list[tuple[int, int]]:
-    """Every number of threads, and of lanes among which they are shared out, that the recipe leaves open."""
+def ways_of(recipe: Recipe, network: nn.Module, ranks: Ranks) -> list[Way]:
+    """Every way that the recipe leaves open, the fewest threads first, each in fp32 and then in bf16."""
+    on_host = next(network.parameters()).device.type == "cpu"
     counts = [recipe.threads] if recipe.threads else _thread_counts() if on_host else [torch.get_num_threads()]
-    split = on_host and splittable(network) and ranks.alone
-    return [
-        (threads, lanes) for threads in counts for lanes in ([recipe.lanes] if recipe.lanes else sorted({1, threads}) if split else [1])
-    ]
+    names = [recipe.precision] if recipe.precision != "auto" else ["fp32", "bf16"]
+    ways = []
+    for threads in counts:
+        lanes = [recipe.lanes] if recipe.lanes else sorted({1, threads}) if on_host and splittable(network) and ranks.alone else [1]
+        ways += [Way(threads, count, name) for count in lanes for name in names]
+    return ways
 
 
 def _thread_counts() -> list[int]:
@@ -100,7 +104,7 @@ def _thread_counts() -> list[int]:
     return sorted({most, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
 
 
-def _measured(network: Network, job: Job, ways: list[Way]) -> dict[Way, Cost]:
+def _measured(network: nn.Module, job: Job, ways: list[Way]) -> dict[Way, Cost]:
     """The median cost of a step each way, the ways taken in turn."""
     before = torch.get_num_threads()
     costs: dict[Way, list[Cost]] = {way: [] for way in ways}
@@ -129,7 +133,7 @@ def _first_batch(job: Job) -> Batch:
     raise RunError("None of the training pictures can be read.")
 
 
-def _stepper(network: Network, job: Job, batch: Batch, way: Way, stack: ExitStack) -> Callable[[], None]:
+def _stepper(network: nn.Module, job: Job, batch: Batch, way: Way, stack: ExitStack) -> Callable[[], None]:
     """Takes one step of training in that way, again and again on the same pictures."""
     job = replace(job, recipe=replace(job.recipe, **way._asdict()))
     lanes, optimiser = stack.enter_context(Lanes(network, way.lanes)), optimiser_of(network, job.recipe)

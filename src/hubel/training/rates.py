@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from hubel.errors import RunError
-from hubel.modules import Network
 from hubel.pictures.told import Told
 from hubel.training import probe
 from hubel.training.guard import Guard
@@ -57,7 +57,9 @@ def refuse_no_range(least: float, most: float, steps: int) -> None:
         )
 
 
-def tried(network: Network, job: Job, least: float = LOWEST, most: float = HIGHEST, steps: int = STEPS, told: Told | None = None) -> Rates:
+def tried(
+    network: nn.Module, job: Job, least: float = LOWEST, most: float = HIGHEST, steps: int = STEPS, told: Told | None = None
+) -> Rates:
     """Train a copy of the network for so many steps, each at a higher rate, until it breaks. The job's threads and precision are settled.
 
     Raises RunError where the range is none, or the loss never falls.
@@ -73,7 +75,7 @@ def tried(network: Network, job: Job, least: float = LOWEST, most: float = HIGHE
     return judged([lr for lr, _ in found], [loss for _, loss in found], steps)
 
 
-def _losses(network: Network, job: Job, least: float, most: float, steps: int, told: Told | None) -> Iterator[tuple[float, float]]:
+def _losses(network: nn.Module, job: Job, least: float, most: float, steps: int, told: Told | None) -> Iterator[tuple[float, float]]:
     """Each rate with the mean loss of its step."""
     state = State(network, job.recipe)
     guard = Guard(state)

@@ -10,9 +10,9 @@ from hubel.errors import RunError
 from hubel.training.schedules import SCHEDULES
 
 
-def setting(default: Any, says: str, choices: tuple[str, ...] = (), changes: bool = False) -> Any:
-    """A field with the sentence that help shows."""
-    return field(default=default, metadata={"says": says, "choices": choices, "changes": changes})
+def setting(default: Any, says: str, choices: tuple[str, ...] = (), changes: bool = False, auto: bool = False) -> Any:
+    """A field with the sentence that help shows. auto: whether 0 leaves it to be chosen at the first start."""
+    return field(default=default, metadata={"says": says, "choices": choices, "changes": changes, "auto": auto})
 
 
 def change(default: Any, says: str, choices: tuple[str, ...] = ()) -> Any:
@@ -23,7 +23,12 @@ def change(default: Any, says: str, choices: tuple[str, ...] = ()) -> Any:
 @dataclass(frozen=True)
 class Recipe:
     epochs: int = setting(10, "how often every training picture is seen")
-    batch: int = setting(128, "pictures that are computed at once")
+    batch: int = setting(
+        128,
+        "pictures that are computed at once; auto (0 in Python): the most, in powers of two, that the forecast of memory allows and that leave "
+        "an epoch 50 steps; the learning rate stays as it is",
+        auto=True,
+    )
     accumulate: int = setting(
         1, "batches in one step: the gradients are those of all their pictures together, but batch norm sees each batch by itself"
     )
@@ -117,8 +122,10 @@ class Recipe:
         "of the arithmetic; auto: bf16 where this machine is clearly faster with it; fp16, on GPUs alone, scales the loss",
         ("auto", "fp32", "bf16", "fp16"),
     )
-    threads: int = setting(0, "processor threads; 0: as many as are fastest, measured at the start")
-    lanes: int = setting(0, "parts of each batch that are computed side by side, sharing the threads; 0: measured at the start")
+    threads: int = setting(0, "processor threads; auto (0): as many as are fastest, measured at the start", auto=True)
+    lanes: int = setting(
+        0, "parts of each batch that are computed side by side, sharing the threads; auto (0): measured at the start", auto=True
+    )
     sync_batch_norm: bool = setting(
         True, "where several processes share a batch: whether batch norm sees all of it, or each process its own part"
     )
@@ -131,7 +138,7 @@ class Recipe:
                 raise RunError(f"The recipe has {entry.name}={value!r}; it must be of type {entry.type}.")
         for name, holds, words in (
             ("epochs", self.epochs >= 1, "1 or more"),
-            ("batch", self.batch >= 1, "1 or more"),
+            ("batch", self.batch >= 0, "1 or more, or 0 for as many as fit"),
             ("accumulate", self.accumulate >= 1, "1 or more"),
             ("lr", 0 < self.lr < math.inf, "above 0"),
             ("momentum", 0 <= self.momentum < 1, "from 0 to below 1"),

@@ -7,47 +7,51 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import hubel
+from hubel import foreign
 from hubel.build import build
 from hubel.cluster import ALONE, Ranks, joined
 from hubel.joints import Expression, Shape
 from hubel.model import Model, load
-from hubel.modules import Network
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
-from hubel.training import checkpoint, folder, probe, setup
+from hubel.training import checkpoint, folder, largest, probe, setup
 from hubel.training.loop import Job, records
 from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
 from hubel.training.records import Epoch, Finished, Record, Started, Stopped
 from hubel.training.state import State
+from hubel.training.warm import Taken, warmed
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints within an epoch; there is one at the end of every epoch too."""
 
 
 def train(
-    net: str | Expression,
+    net: str | Expression | nn.Module,
     data: str | Path | Source,
     recipe: Recipe | Preset | None = None,
     out: str | Path | None = None,
     input: Shape | None = None,
     strict: bool = False,
     told: Told | None = None,
+    warm: str | Path | None = None,
 ) -> Iterator[Record]:
     """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
 
-    net: a name of the casebook, an expression or its text. data: a set's name, folder or Source. recipe: one, or a preset such as
+    net: a name of the casebook, an expression or its text; or any torch module from pictures (N, C, H, W) to scores (N, classes), of
+    which a copy is trained, from the weights that it has. data: a set's name, folder or Source. recipe: one, or a preset such as
     hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
     folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
-    expression. strict: an unreadable picture is an error. Ctrl-C or SIGTERM stops after the step, with everything saved.
+    expression or a module. strict: an unreadable picture is an error. warm: the model file or run folder of a shallower
+    network, with whose layers this one begins, as the paper of a VGG has it. Ctrl-C or SIGTERM stops after the step, with everything saved.
     Started by torchrun, several processes train together: each yields the same records, the first writes the folder.
     """
     folder_said = None if out is None else Path(out)
@@ -60,14 +64,16 @@ def train(
         if place:
             stack.enter_context(folder.held(place))
         stop = stack.enter_context(_asked_to_stop())
-        chosen = _chosen(place, design, material, asked, network, ranks)
+        taken = warmed(network, design, material.source.classes, warm) if warm is not None else None
+        chosen = _chosen(place, design, material, asked, network, taken, ranks)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
         state = State(network, chosen)
         passed_over = checkpoint.resume(place, state) if place else []
         checkpoint.share(state, ranks)
         if place:
             folder.trim_log(place, state.epoch)
-        yield _started(design, material, chosen, state, ranks.told(passed_over))
+        began_warm = [taken.note] if taken and not (state.epoch or state.step) else []
+        yield _started(design, material, chosen, state, [*largest.told(asked, chosen), *began_warm, *ranks.told(passed_over)])
         best = Best(_model(design, material, chosen, state.judged), place)
         saved = time.monotonic()
         for record in records(state, setup.job(material, chosen, state.device, ranks)):
@@ -88,18 +94,24 @@ def train(
 
 
 def begun(
-    net: str | Expression, data: str | Path | Source, recipe: Recipe | Preset | None, input: Shape | None, strict: bool, told: Told | None
-) -> tuple[Network, Job]:
+    net: str | Expression | nn.Module,
+    data: str | Path | Source,
+    recipe: Recipe | Preset | None,
+    input: Shape | None,
+    strict: bool,
+    told: Told | None,
+) -> tuple[nn.Module, Job]:
     """What `train` would begin with, everything chosen: fresh weights and the job. Nothing is written."""
     design, material, asked = setup.prepared(net, data, recipe, input, strict, told)
     network = _built(design, asked, ALONE)
     device = next(network.parameters()).device
-    return network, setup.job(material, probe.settled(network, setup.job(material, asked, device)), device)
+    return network, setup.job(material, _settled(design, network, setup.job(material, asked, device)), device)
 
 
-def _built(design: setup.Design, recipe: Recipe, ranks: Ranks) -> Network:
-    """Fresh weights, where they are trained."""
-    return build(design.net, design.input, recipe.initialisation, recipe.seed).to(ranks.device)
+def _built(design: setup.Design, recipe: Recipe, ranks: Ranks) -> nn.Module:
+    """The network where it is trained: with fresh weights, or those that it came with."""
+    network = design.net if isinstance(design.net, nn.Module) else build(design.net, design.input, recipe.initialisation, recipe.seed)
+    return network.to(ranks.device)
 
 
 class Best:
@@ -124,7 +136,7 @@ class Best:
     def model(self, ranks: Ranks) -> Model:
         """The best epoch's, ready to predict, in every process."""
         if self.path:
-            best = load(self.path)
+            best = load(self.path, self.training.network if isinstance(self.training.net, str) else None)
             ranks.told((best.network.state_dict(), best.results))
             return best
         weights, self.training.results = ranks.told((self.weights, self.training.results))
@@ -133,13 +145,22 @@ class Best:
         return self.training
 
 
-def _chosen(place: Path | None, design: setup.Design, material: setup.Material, asked: Recipe, network: Network, ranks: Ranks) -> Recipe:
+def _chosen(
+    place: Path | None,
+    design: setup.Design,
+    material: setup.Material,
+    asked: Recipe,
+    network: nn.Module,
+    taken: Taken | None,
+    ranks: Ranks,
+) -> Recipe:
     """The recipe with everything chosen: as the folder's run began, or measured now, by all together, and written there."""
     said = {
         "hubel": hubel.__version__,
         "torch": torch.__version__,
         "network": design.name,
-        "net": repr(design.net),
+        "warm": taken.digest if taken else None,
+        **(foreign.identity(design.net) if isinstance(design.net, nn.Module) else {"net": repr(design.net)}),
         "input": design.input,
         "data": material.source.name,
         "fingerprint": material.fingerprint,
@@ -150,14 +171,19 @@ def _chosen(place: Path | None, design: setup.Design, material: setup.Material, 
     earlier = ranks.told(folder.began(place, said, asked) if place else None)
     if earlier is not None:
         return earlier
-    chosen = ranks.told(probe.settled(network, setup.job(material, asked, ranks.device, ranks)))
+    chosen = ranks.told(_settled(design, network, setup.job(material, asked, ranks.device, ranks)))
     if place:
         folder.begin(place, said, asked, chosen)
     return chosen
 
 
-def _started(design: setup.Design, material: setup.Material, recipe: Recipe, state: State, passed_over: list[str]) -> Started:
-    notes = (*material.source.notes, *passed_over)
+def _settled(design: setup.Design, network: nn.Module, job: Job) -> Recipe:
+    """The job's recipe with everything chosen: first how much is computed at once, then the fastest way to do that."""
+    fitting = largest.settled(design.net, design.input, job, probe.ways_of(job.recipe, network, job.ranks))
+    return probe.settled(network, replace(job, recipe=fitting))
+
+
+def _started(design: setup.Design, material: setup.Material, recipe: Recipe, state: State, notes: list[str]) -> Started:
     parameters = sum(weight.numel() for weight in state.network.parameters())
     counts = (len(material.train), len(material.validation))
     return Started(
@@ -165,7 +191,7 @@ def _started(design: setup.Design, material: setup.Material, recipe: Recipe, sta
         *counts,
         material.source.classes,
         material.refused,
-        notes,
+        (*material.source.notes, *notes),
         material.lost,
         parameters,
         state.epoch,
@@ -174,14 +200,15 @@ def _started(design: setup.Design, material: setup.Material, recipe: Recipe, sta
     )
 
 
-def _model(design: setup.Design, material: setup.Material, recipe: Recipe, network: Network) -> Model:
+def _model(design: setup.Design, material: setup.Material, recipe: Recipe, network: nn.Module) -> Model:
     data = {
         "name": material.source.name,
         "fingerprint": material.fingerprint,
         "train": len(material.train),
         "validation": len(material.validation),
     }
-    return Model(design.net, design.input, material.source.classes, material.pixels, network, asdict(recipe), data, {})
+    net = foreign.name_of(design.net) if isinstance(design.net, nn.Module) else design.net
+    return Model(net, design.input, material.source.classes, material.pixels, network, asdict(recipe), data, {})
 
 
 @contextmanager

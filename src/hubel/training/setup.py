@@ -10,7 +10,9 @@ from typing import Literal
 
 import torch
 from PIL import Image
+from torch import nn
 
+from hubel import foreign
 from hubel.cluster import ALONE, Ranks
 from hubel.errors import LayerError, RunError
 from hubel.joints import Expression, Shape, shown
@@ -26,15 +28,16 @@ from hubel.pictures.sources import Source, open_source
 from hubel.pictures.told import Told
 from hubel.training.loop import Job
 from hubel.training.recipe import Recipe
-from hubel.training.recipes import Preset, preset
+from hubel.training.recipes import GENERAL, Preset, preset
 
 
 @dataclass(frozen=True)
 class Design:
-    """The network that a user names or writes, as it will be trained."""
+    """The network that a user names, writes or brings, as it will be trained."""
 
     name: str
-    net: Expression
+    net: Expression | nn.Module
+    """A module is a copy of the user's, and trained from the weights that it has."""
     input: Shape
     initialisation: str
     preset: Preset
@@ -55,22 +58,40 @@ class Material:
     """Of all the pictures that there were to learn from, before a validation part was taken."""
 
 
-def designed(net: str | Expression, classes: int, input: Shape | None = None) -> Design:
+def designed(net: str | Expression | nn.Module, classes: int, input: Shape | None = None) -> Design:
     """The network for that many classes. Raises an error of ours where it cannot tell them apart, or its input is not known."""
+    if isinstance(net, nn.Module):
+        return _brought(net, classes, _shape(input))
+    if not isinstance(net, (str, Expression)):
+        raise RunError(
+            f"A {type(net).__name__} came as the network; a name, an expression or a torch module (itself, not its class) was expected."
+        )
     found = said(net, classes) if isinstance(net, str) else Said("net", net, None)
-    shape = input or found.input
-    if shape is None:
-        raise RunError("An expression holds no input shape: say it with --input (or input=), such as 1x28x28.")
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        raise RunError(f"The input is {shown(shape)}; pictures are 1xHxW (grey) or 3xHxW (colour).")
+    shape = _shape(input or found.input)
     outputs = found.net.output(shape)
     if outputs != (classes,) and not (outputs == (1,) and classes == 2):
         raise LayerError(f"The network gives {shown(outputs)}, but the pictures have {classes} classes; end it with FC({classes}).")
     return Design(found.name, found.net, shape, found.row.initialisation if found.row else "he", preset(found.name))
 
 
+def _brought(module: nn.Module, classes: int, shape: Shape) -> Design:
+    """A network of the user's own: any torch module."""
+    foreign.refuse_untrainable(module)
+    network = foreign.copied(module)
+    foreign.refuse_without_scores(network, shape, classes, (False, True))
+    return Design(type(module).__name__, network, shape, "auto", GENERAL)
+
+
+def _shape(input: Shape | None) -> Shape:
+    if input is None:
+        raise RunError("An expression or a module holds no input shape: say it with --input (or input=), such as 1x28x28.")
+    if len(input) != 3 or input[0] not in (1, 3):
+        raise RunError(f"The input is {shown(input)}; pictures are 1xHxW (grey) or 3xHxW (colour).")
+    return input
+
+
 def prepared(
-    net: str | Expression,
+    net: str | Expression | nn.Module,
     data: str | Path | Source,
     recipe: Recipe | Preset | None,
     input: Shape | None = None,
@@ -87,6 +108,10 @@ def prepared(
     settled = recipe if isinstance(recipe, Recipe) else design.preset.recipe
     if settled.initialisation == "auto":
         settled = replace(settled, initialisation=design.initialisation)
+    elif isinstance(design.net, nn.Module):
+        raise RunError(
+            f"The recipe has initialisation={settled.initialisation!r}; a module is trained from the weights that it has: leave it out."
+        )
     refuse_impossible(settled, design.input)
     return design, _decoded(source, design, settled, strict, told, before), settled
 

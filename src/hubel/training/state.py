@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from hubel.modules import Network
 from hubel.training.averaging import Average
 from hubel.training.recipe import Recipe
 from hubel.training.scaling import Scaling
@@ -15,7 +14,7 @@ from hubel.training.standing import Standing
 class State:
     """The weights and their average, the optimiser, the scale of the loss, the position, how validation stands, and the epoch's sums so far."""
 
-    def __init__(self, network: Network, recipe: Recipe) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         self.network = network
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
         self.optimiser = optimiser_of(network, recipe)
@@ -29,7 +28,7 @@ class State:
         self.trained_seconds = 0.0
 
     @property
-    def judged(self) -> Network:
+    def judged(self) -> nn.Module:
         """The network that is validated and saved."""
         return self.average.network if self.average else self.network
 

@@ -3,11 +3,11 @@
 from hubel.errors import RunError
 from hubel.training.recipes.fast import FAST, GENERAL
 from hubel.training.recipes.paper import PAPER
-from hubel.training.recipes.preset import Preset
+from hubel.training.recipes.preset import Preset, Shallower
 
 KINDS = ("fast", "paper")
 
-__all__ = ["FAST", "GENERAL", "KINDS", "PAPER", "Preset", "preset"]
+__all__ = ["FAST", "GENERAL", "KINDS", "PAPER", "Preset", "Shallower", "preset"]
 
 
 def preset(name: str, kind: str = "fast") -> Preset:

@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from hubel.nets import NETS, allcnn, densenet, resnet, resnet_cifar
 from hubel.training.recipe import Recipe
 from hubel.training.recipes.fast import FAST
-from hubel.training.recipes.preset import Preset
+from hubel.training.recipes.preset import Preset, Shallower
 
 SGD = Recipe(momentum=0.9, nesterov=False, step_factor=0.1)
 """What all of these but LeNet-5 and the DenseNets start from: the momentum of Krizhevsky et al. 2012."""
@@ -65,13 +65,21 @@ def vgg(name: str, scales: str, figures: str, *departs: str) -> Preset:
     )
 
 
-GLOROT = "the paper's deeper networks began with the first four convolutions and the last three layers of a trained A; here by Glorot's procedure"
+FROM_A = Shallower("vgg11", ("conv1.0", "conv2.0", "conv3.0", "conv3.2", "fc6", "fc7", "fc8"))
+"""Sec. 3.1: "the first four convolutional layers and the last three fully-connected layers" of A; they stand where they do in A."""
+GLOROT = (
+    "the paper's deeper networks began with the first four convolutions and the last three layers of a trained A, which --warm-from does; "
+    "without it they begin by Glorot's procedure, which it found later to do as well"
+)
+PLACES = "where A's layers go is not printed; here to those of their block that read and give as many maps, as they do by their places in A"
+BETWEEN = "beside A's layers the paper drew the others with a variance of 0.01, as --initialisation simonyan_2014 does; here by Glorot's procedure"
+COLD = (GLOROT, PLACES, BETWEEN)
 TUNED = "the paper's networks for S in [256; 512] were tuned from those for S = 384; here they learn from the start"
 VGG = {
     "vgg11": vgg("vgg11", "256", "*_dense_256"),
     "vgg11_lrn": vgg("vgg11_lrn", "256", "*_dense_256"),
-    "vgg13": vgg("vgg13", "256", "*_dense_256", GLOROT),
-    **{name: vgg(name, "256-512", "*_384_jittered", GLOROT, TUNED) for name in ("vgg16_c", "vgg16", "vgg19")},
+    "vgg13": replace(vgg("vgg13", "256", "*_dense_256", *COLD), warm=FROM_A),
+    **{name: replace(vgg(name, "256-512", "*_384_jittered", *COLD, TUNED), warm=FROM_A) for name in ("vgg16_c", "vgg16", "vgg19")},
 }
 
 CAFFE = "batch, first rate, weight decay and length are not printed; here those of Caffe's bvlc_googlenet/solver.prototxt, batches of 32"

@@ -8,6 +8,14 @@ from hubel.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
+class Shallower:
+    """A shallower network that is trained first, and its layers with which this one may then begin, by their paths, which are the same."""
+
+    net: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Preset:
     """A recipe for one network, the pictures it wants, and what to expect of it."""
 
@@ -21,3 +29,5 @@ class Preset:
     """Of values from 0 to 1, one a channel or one for all; None: those of the training pictures."""
     padded: tuple[int, int] | None = None
     """Pictures of this (height, width) are padded to the input; others are resized to it."""
+    warm: Shallower | None = None
+    """What it begins with where the file of one is given."""

@@ -1,0 +1,362 @@
+"""Several processes train and test as one would: here they meet as torchrun's do, through gloo on the loopback."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ranks
+import runs
+from hubel.cluster import Ranks, joined
+from hubel.errors import RunError
+from hubel.pictures.pixels import Pixels
+from hubel.training.loop import Job
+from hubel.training.recipe import Recipe
+
+PLAIN = "Conv(4, 3, pad=1) >> ReLU() >> MaxPool(2) >> Conv(6, 3) >> ReLU() >> FC(3)"
+NORMED = "Conv(4, 3, pad=1, bias=False) >> BatchNorm() >> ReLU() >> MaxPool(2) >> FC(3)"
+HEADED = "Chain(a=Conv(4, 3, pad=1) >> ReLU(), head=Head(GlobalAvgPool() >> FC(3), 0.3), b=MaxPool(2) >> FC(3))"
+EXACT = replace(runs.RECIPE, epochs=4)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    processes = ranks.Processes(2)
+    yield processes
+    processes.end()
+
+
+def both(pair, net=PLAIN, recipe=EXACT, leave_after=None, out=(None, None), **data):
+    """What each of two processes heard, and the weights, which must be the same bits in both."""
+    (first, weights), (second, others) = pair.do(ranks.train, net, recipe, data, leave_after, each=out)
+    assert first == second
+    assert all(np.array_equal(weights[name], others[name]) for name in weights)
+    return first, weights
+
+
+def alone(net=PLAIN, recipe=EXACT, **data):
+    return ranks.train(net, recipe, data, None, None)
+
+
+def furthest(these, those):
+    """The largest difference of weights, as a share of the largest weight of each tensor."""
+    return max(float(np.abs(these[name] - those[name]).max() / np.abs(those[name]).max()) for name in those)
+
+
+@pytest.mark.parametrize("count", [90, 86], ids=["even", "uneven last batches"])
+def test_after_100_steps_the_weights_are_those_of_one_process(pair, count):
+    recipe = replace(EXACT, epochs=20)
+    heard, weights = both(pair, recipe=recipe, count=count)
+    expected, expected_weights = alone(recipe=recipe, count=count)
+    steps = [record for record in heard if len(record) == 4 and isinstance(record[0], int)]
+    assert len(steps) == 100
+    assert steps == [record for record in expected if len(record) == 4 and isinstance(record[0], int)]  # order, pictures, rates
+    assert furthest(weights, expected_weights) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"accumulate": 2, "clip": 0.5},
+        {"class_weights": "balanced", "label_smoothing": 0.1},
+        {"batch": 1},
+        {"ema": 0.9, "optimiser": "adamw"},
+    ],
+    ids=str,
+)
+def test_whatever_the_recipe_says_the_steps_are_those_of_one_process(pair, changes):
+    recipe = replace(EXACT, epochs=1, **changes)
+    (heard, weights), (expected, expected_weights) = both(pair, recipe=recipe, count=31), alone(recipe=recipe, count=31)
+    assert [record[:3] for record in heard] == [record[:3] for record in expected] or heard[-1] == pytest.approx(expected[-1], abs=1e-5)
+    assert furthest(weights, expected_weights) < 2e-6
+
+
+def test_the_heads_of_training_count_as_in_one_process(pair):
+    assert furthest(both(pair, HEADED)[1], alone(HEADED)[1]) < 2e-6
+
+
+def test_synchronised_batch_norm_sees_the_whole_batch(pair):
+    (heard, weights), (expected, expected_weights) = both(pair, NORMED), alone(NORMED)
+    assert furthest(weights, expected_weights) < 1e-5
+    assert heard[-1] == pytest.approx(expected[-1], abs=1e-5)
+
+
+def test_batch_norm_may_see_each_process_s_own_part_instead(pair):
+    _, weights = both(pair, NORMED, replace(EXACT, sync_batch_norm=False))
+    assert furthest(weights, alone(NORMED)[1]) > 1e-4
+
+
+def test_a_run_that_is_left_and_gone_on_with_ends_in_the_same_bits(pair, tmp_path):
+    net = "Conv(4, 3, pad=1, bias=False) >> BatchNorm() >> ReLU() >> MaxPool(2) >> Dropout(0.2) >> FC(3)"
+    recipe = replace(EXACT, ema=0.9, sync_batch_norm=False)
+    whole = [tmp_path / "whole", tmp_path / "second's whole"]
+    left = [tmp_path / "left", tmp_path / "second's left"]
+    both(pair, net, recipe, out=whole)
+    for leave_after in (3, 5, 1):
+        pair.do(ranks.train, net, recipe, {}, leave_after, each=left)
+    heard, _ = both(pair, net, recipe, out=left)
+    assert heard[0] == ("started", 1, 4)
+    assert runs.ended(left[0]) == runs.ended(whole[0])
+    assert not whole[1].exists() and not left[1].exists()  # the first alone writes
+
+
+@pytest.mark.parametrize("count", [1300, 90], ids=["batches for each", "fewer batches than processes"])
+def test_shared_out_a_test_gives_the_same_bits(pair, count):
+    scores, labels = ranks.score(count)
+    for found, theirs in pair.do(ranks.score, count):
+        assert np.array_equal(found, scores) and np.array_equal(theirs, labels)
+
+
+def test_a_batch_is_dealt_out_whole_and_once():
+    numbers = torch.randperm(100)
+    parts = [Ranks(rank, 3).part(numbers) for rank in range(3)]
+    assert torch.equal(torch.cat(parts), numbers) and {len(part) for part in parts} == {33, 34}
+    assert [len(Ranks(rank, 3).part(torch.arange(2))) for rank in range(3)] == [1, 1, 0]
+
+
+def test_of_pictures_in_shards_each_process_gets_those_of_few():
+    class Sharded:
+        runs = [50] * 4
+
+        def __len__(self):
+            return 200
+
+    job = Job(Recipe(batch=40), Pixels(1, 8, 8), Sharded(), Sharded(), Ranks(1, 2))
+    own, seen = [], []
+    for numbers in job.numbers(0):
+        seen.append(numbers)
+        own.append(job.own(numbers))
+    assert {len(part) for part in own} == {20}
+    shards = (torch.cat(own) // 50).bincount(minlength=4)
+    assert shards[:2].sum() < 0.1 * shards[2:].sum()  # the later half, but for what makes the parts equal
+
+
+def test_synchronised_batch_norm_is_torch_s_over_everybody_s_pictures(pair):
+    draw = torch.Generator().manual_seed(0)
+    x, dy = torch.randn(9, 3, 4, 5, generator=draw) * 3 + 2, torch.randn(9, 3, 4, 5, generator=draw)
+    for cut in (4, 9):  # once the second process has nothing
+        x.requires_grad_(True)
+        x.grad = None
+        plain = ranks.normed(3)
+        y = plain(x)
+        y.backward(dy)
+        found = pair.do(ranks.normalise, each=[(x[:cut].detach(), dy[:cut]), (x[cut:].detach(), dy[cut:])])
+        for number, expected in enumerate((y.detach(), x.grad)):
+            torch.testing.assert_close(torch.cat([some[number] for some in found]), expected, rtol=1e-5, atol=1e-5)
+        for number, expected in ((2, plain.weight.grad), (3, plain.bias.grad)):
+            torch.testing.assert_close(found[0][number] + found[1][number], expected, rtol=1e-5, atol=1e-5)
+        for some in found:
+            torch.testing.assert_close(some[4], plain.running_mean)
+            torch.testing.assert_close(some[5], plain.running_var)
+
+
+def test_what_torchrun_would_have_said_is_missing_by_name(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(RunError, match="RANK.*torchrun"), joined():
+        pass
+
+
+def test_lanes_are_refused_where_processes_share_a_batch(pair):
+    with pytest.raises(AssertionError, match="lanes=2, but here processes share each batch"):
+        pair.do(ranks.train, PLAIN, replace(EXACT, lanes=2), {}, None, each=(None, None))
+
+
+# --- with torchrun itself ---
+
+FLAGS = (
+    "--input",
+    "1x8x8",
+    "--batch",
+    8,
+    "--shift",
+    0.2,
+    "--flip",
+    "--ema",
+    0.9,
+    "--precision",
+    "fp32",
+    "--threads",
+    1,
+    "--validation",
+    0.2,
+)
+NET = "Conv(4, 3, pad=1, bias=False) >> BatchNorm() >> ReLU() >> MaxPool(2) >> Dropout(0.2) >> FC(3)"
+
+
+MARK = "HUBEL_TEST_RUN"
+
+
+def torchrun(*words, mark="", options=()):
+    """Two processes under torchrun; the mark is in the environment of every process that comes of it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meeting = ("--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}", "--monitor-interval", "0.1")
+    return subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", *meeting, *options, "-m", "hubel", *map(str, words)],
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", MARK: str(mark)},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def members(mark):
+    """The processes with that mark that are alive, by their rank, or their number where they have none."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            entries = dict(entry.partition("=")[::2] for entry in (path / "environ").read_text().split("\0"))
+            if entries.get(MARK) == str(mark) and (path / "stat").read_text().rsplit(")")[-1].split()[0] != "Z":
+                found[entries.get("RANK", path.name)] = int(path.name)
+    return found
+
+
+def gone(mark, seconds=30):
+    """Whether all of them are gone before long."""
+    until = time.monotonic() + seconds
+    while members(mark) and time.monotonic() < until:
+        time.sleep(0.1)
+    return not members(mark)
+
+
+def test_when_a_process_is_killed_all_start_again_and_end_in_the_same_bits(pair, tmp_path):
+    pictures = runs.folder(tmp_path / "pictures", 240)
+    command = ("train", NET, pictures, *FLAGS, "--epochs", 24)
+    assert pair.do(ranks.command, (*command, "--out", tmp_path / "whole")) == [0, 0]
+    with torchrun(*command, "--out", tmp_path / "killed", mark=tmp_path, options=("--max-restarts", "1")) as killed:
+        next(line for line in killed.stdout if line.startswith("epoch  8/24"))
+        os.kill(members(tmp_path)["1"], signal.SIGKILL)
+        said = killed.stdout.read()
+    assert killed.returncode == 0 and "Going on in epoch" in said and gone(tmp_path)
+    assert runs.ended(tmp_path / "killed") == runs.ended(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_torchrun_saves_once_and_leaves_nothing_behind(tmp_path, number):
+    pictures = runs.folder(tmp_path / "pictures", 240)
+    command = ("train", NET, pictures, *FLAGS, "--epochs", 24, "--out", tmp_path / "run")
+    with torchrun(*command, mark=tmp_path) as process:
+        next(line for line in process.stdout if line.startswith("epoch  8/24"))
+        os.kill(process.pid, number)
+        said = process.stdout.read()
+    assert "Stopped in epoch" in said and "hubel: " not in said and gone(tmp_path)
+    with torchrun(*command) as again:
+        said = again.communicate()[0]
+    assert "Going on in epoch" in said
+    with torchrun(*command[:-1], tmp_path / "whole") as whole:
+        whole.communicate()
+    assert runs.ended(tmp_path / "run") == runs.ended(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_when_torchrun_itself_is_killed_its_processes_save_and_end(tmp_path):
+    pictures = runs.folder(tmp_path / "pictures", 240)
+    with torchrun("train", NET, pictures, *FLAGS, "--epochs", 5000, "--out", tmp_path / "run", mark=tmp_path) as process:
+        next(line for line in process.stdout if line.startswith("epoch"))
+        process.kill()
+        assert "Stopped in epoch" in process.stdout.read()
+    assert gone(tmp_path)
+
+
+@pytest.mark.slow
+def test_tests_and_predictions_are_shared_out_and_said_as_one_process_says_them(tmp_path):
+    pictures = runs.folder(tmp_path / "pictures", 30)
+    list(runs.train(tmp_path / "run", data=pictures))
+    (pictures / "a" / "000.png").write_bytes(b"not a picture")
+    for words in (("test", tmp_path / "run", pictures, "--json"), ("predict", tmp_path / "run", pictures, "--json")):
+        with torchrun(*words) as shared, runs.hubel_process(*words) as one:
+            together, apart = shared.communicate()[0], one.communicate()[0]
+        assert together.count("000.png") == apart.count("000.png") > 0
+        ends = re.compile(r"^[\[{]$.*^[\]}]$", re.DOTALL | re.MULTILINE)
+        assert json.loads(ends.search(together)[0]) == json.loads(ends.search(apart)[0])
+
+
+def host(number, name):
+    """A machine of its own: a network namespace that reaches the others over a bridge."""
+    commands = f"""
+        ip netns add {name}
+        ip link add {name} type veth peer name eth0 netns {name}
+        ip link set {name} master hubel-bridge up
+        ip -n {name} addr add 10.87.65.{number}/24 dev eth0
+        ip -n {name} link set eth0 up
+        ip -n {name} link set lo up"""
+    for command in commands.strip().splitlines():
+        subprocess.run(command.split(), check=True, capture_output=True)
+
+
+@pytest.fixture
+def hosts():
+    """Two machines that meet in a network of their own."""
+    names = ["hubel-one", "hubel-two"]
+    try:
+        subprocess.run("ip link add hubel-bridge type bridge".split(), check=True, capture_output=True)
+        subprocess.run("ip link set hubel-bridge up".split(), check=True, capture_output=True)
+        for number, name in enumerate(names):
+            host(number + 1, name)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"network namespaces cannot be made here: {error}")
+    else:
+        yield names
+    finally:
+        for words in (f"ip netns del {names[0]}", f"ip netns del {names[1]}", "ip link del hubel-bridge"):
+            with suppress(OSError):
+                subprocess.run(words.split(), capture_output=True)
+
+
+def on(name, *words, mark):
+    """torchrun on one of two machines, which meet on the first."""
+    meeting = (
+        "--nnodes",
+        "2",
+        "--nproc-per-node",
+        "1",
+        "--rdzv-backend",
+        "c10d",
+        "--rdzv-endpoint",
+        "10.87.65.1:29500",
+        "--max-restarts",
+        "1",
+    )
+    return subprocess.Popen(
+        ["ip", "netns", "exec", name, sys.executable, "-m", "torch.distributed.run", *meeting, "-m", "hubel", *map(str, words)],
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "eth0", MARK: str(mark)},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+@pytest.mark.slow
+def test_two_machines_train_as_two_processes_of_one_and_survive_a_kill(pair, hosts, tmp_path):
+    pictures = runs.folder(tmp_path / "pictures", 240)
+    command = ("train", NET, pictures, *FLAGS, "--epochs", 24)
+    assert pair.do(ranks.command, (*command, "--out", tmp_path / "whole")) == [0, 0]
+    command = (*command, "--out", tmp_path / "killed")
+    with on(hosts[0], *command, mark=tmp_path) as one, on(hosts[1], *command, mark=tmp_path) as two:
+        first = next(process for process in (one, two) if process is one or process.stdout)
+        said = []
+        threading.Thread(target=lambda: said.append(two.stdout.read()), daemon=True).start()
+        for line in first.stdout:
+            said.append(line)
+            if line.startswith("epoch  8/24"):
+                break
+        os.kill(members(tmp_path)["1"], signal.SIGKILL)
+        said.append(first.stdout.read())
+    assert (one.returncode, two.returncode) == (0, 0), said
+    assert gone(tmp_path)
+    assert runs.ended(tmp_path / "killed") == runs.ended(tmp_path / "whole")
