@@ -1,6 +1,7 @@
 """The loop: what it makes small, that it is exact, and that it never takes a step that is not finite."""
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -265,6 +266,24 @@ def test_the_probe_settles_what_is_open_and_leaves_what_is_said():
     said = job_of(RECIPE)[0]
     assert probe.settled(network, said) == said.recipe
     assert probe.settled(network, job_of(replace(RECIPE, threads=0))[0]).precision == "fp32"
+
+
+@pytest.mark.parametrize(("works", "waits"), [("fp32", "bf16"), ("bf16", "fp32")])
+def test_the_probe_takes_the_precision_that_works_less_though_others_keep_it_waiting(works, waits, monkeypatch):
+    def stepper(network, job, batch, way, stack):
+        def step():
+            if way.precision == waits:
+                time.sleep(0.02)
+                return
+            began = time.process_time()
+            while time.process_time() - began < 0.005:
+                pass
+
+        return step
+
+    monkeypatch.setattr(probe, "_stepper", stepper)
+    job, network = job_of(replace(RECIPE, threads=1, precision="auto"))
+    assert probe.settled(network, job).precision == waits
 
 
 @every_network("row", lambda sized: sized.parameters > 8_000_000 or sized.macs > 300_000_000)

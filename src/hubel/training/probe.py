@@ -22,8 +22,8 @@ from hubel.training.loop import Job, part_of
 from hubel.training.recipe import Recipe
 from hubel.training.state import optimiser_of
 
-SECONDS = 3.0
-"""What the probe may take; a single step of a large network may take longer."""
+SECONDS = 2.0
+"""What each of the two questions may take, first of precision, then of threads; a single step of a large network may take longer."""
 
 MARGIN = 1.15
 """How much faster bf16 must be to be chosen."""
@@ -44,6 +44,13 @@ class Way(NamedTuple):
         torch.set_num_threads(max(1, self.threads // self.lanes))
 
 
+class Cost(NamedTuple):
+    """Seconds that a step takes, and seconds that processors work for it, all of them added."""
+
+    seconds: float
+    work: float
+
+
 def settled(network: nn.Module, job: Job) -> Recipe:
     """The recipe with `threads`, `lanes` and `precision` chosen where it leaves them open.
 
@@ -58,24 +65,29 @@ def settled(network: nn.Module, job: Job) -> Recipe:
     if recipe.lanes > 1 and not job.ranks.alone:
         raise RunError(f"The recipe has lanes={recipe.lanes}, but here processes share each batch; leave --lanes out, or say 1.")
     ways = ways_of(recipe, network, job.ranks)
+    if recipe.precision == "auto":
+        precision = _precision(network, job, *ways[:2])
+        ways = [way for way in ways if way.precision == precision]
+    chosen = ways[0]
     if len(ways) > 1:
         took = _measured(network, job, ways)
-        fastest = {
-            name: min((way for way in ways if way.precision == name), key=took.__getitem__) for name in {way.precision for way in ways}
-        }
-        plain = fastest.get("fp32", ways[0])
-        chosen = (
-            fastest["bf16"]
-            if len(fastest) == 2 and took[fastest["bf16"]] * MARGIN < took[plain]
-            else fastest.get("fp32", fastest.get("bf16", plain))
-        )
-    else:
-        chosen = ways[0]
+        chosen = min(ways, key=lambda way: took[way].seconds)
     return replace(recipe, **chosen._asdict())
 
 
+def _precision(network: nn.Module, job: Job, plain: Way, half: Way) -> str:
+    """bf16 where it is clearly the faster. By its work: what other processes take of a processor's time does not change that.
+
+    With the fewest threads: where others hold a processor, oneDNN's bf16 threads wait for one another without a pause, which looks like work.
+    """
+    took = _measured(network, job, [plain, half])
+    on_host = next(network.parameters()).device.type == "cpu"
+    of_plain, of_half = (took[way].work if on_host else took[way].seconds for way in (plain, half))
+    return half.precision if of_half * MARGIN < of_plain else plain.precision
+
+
 def ways_of(recipe: Recipe, network: nn.Module, ranks: Ranks) -> list[Way]:
-    """Every way that the recipe leaves open."""
+    """Every way that the recipe leaves open, the fewest threads first, each in fp32 and then in bf16."""
     on_host = next(network.parameters()).device.type == "cpu"
     counts = [recipe.threads] if recipe.threads else _thread_counts() if on_host else [torch.get_num_threads()]
     names = [recipe.precision] if recipe.precision != "auto" else ["fp32", "bf16"]
@@ -92,10 +104,10 @@ def _thread_counts() -> list[int]:
     return sorted({most, *(2**power for power in range(most.bit_length()) if 2**power <= most)})
 
 
-def _measured(network: nn.Module, job: Job, ways: list[Way]) -> dict[Way, float]:
-    """The median seconds of a step each way, the ways taken in turn."""
+def _measured(network: nn.Module, job: Job, ways: list[Way]) -> dict[Way, Cost]:
+    """The median cost of a step each way, the ways taken in turn."""
     before = torch.get_num_threads()
-    times: dict[Way, list[float]] = {way: [] for way in ways}
+    costs: dict[Way, list[Cost]] = {way: [] for way in ways}
     with ExitStack() as stack:
         batch = _first_batch(job)
         steps = {way: _stepper(copy.deepcopy(network), job, batch, way, stack) for way in ways}
@@ -104,13 +116,13 @@ def _measured(network: nn.Module, job: Job, ways: list[Way]) -> dict[Way, float]
             for way in ways:
                 way.settle()
                 steps[way]()  # the first step with another number of threads pays for the change
-                started = time.perf_counter()
+                started = Cost(time.perf_counter(), time.process_time())
                 steps[way]()
-                times[way].append(time.perf_counter() - started)
-            if time.perf_counter() - began > SECONDS or len(times[ways[0]]) == MOST:
+                costs[way].append(Cost(time.perf_counter() - started.seconds, time.process_time() - started.work))
+            if time.perf_counter() - began > SECONDS or len(costs[ways[0]]) == MOST:
                 break
     torch.set_num_threads(before)
-    return {way: statistics.median(seconds) for way, seconds in times.items()}
+    return {way: Cost(*map(statistics.median, zip(*found))) for way, found in costs.items()}
 
 
 def _first_batch(job: Job) -> Batch:
