@@ -203,3 +203,16 @@ def test_a_run_that_began_before_profiles_and_scales_were_heeded_ends_as_it_bega
     *_, finished = train(tmp_path / "run", data=pictures)
     assert isinstance(finished, Finished)
     assert (finished.model.pixels.reduced, finished.model.pixels.colour_managed) == (False, False)
+
+
+@pytest.mark.parametrize(("name", "before"), [("torch", "2.11.0"), ("hubel", "0.0.9"), ("processes", 4)])
+def test_what_has_changed_and_may_change_the_bits_is_said_when_a_run_goes_on(tmp_path, name, before):
+    going = train(tmp_path)
+    next(record for record in going if isinstance(record, Epoch))
+    going.close()
+    assert not next(train(tmp_path)).notes
+    path = tmp_path / "recipe.json"
+    said = {key: value for key, value in json.loads(path.read_text()).items() if key != "sha256"}
+    path.write_text(json.dumps({**said, name: before}))
+    (note,) = next(train(tmp_path)).notes
+    assert "goes on, but not to the same bits" in note and f"{name} was {before!r} and is " in note
