@@ -12,8 +12,9 @@ BIN := .venv/bin
 demo: .venv/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
+# As many processes as there are cores, each of one thread: few tests keep a second core busy, and they would spin for it.
 test: .venv/ready
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 slow: .venv/ready
 	$(BIN)/python -m pytest -q -m slow

@@ -57,6 +57,7 @@ class Processes:
 
 def _serve(rank, size, pipe):
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), LOCAL_WORLD_SIZE=str(size), MASTER_ADDR="127.0.0.1")
+    run.SAVE_EVERY = 0.0  # in this process alone
     while said := pipe.recv():
         port, task, words = said
         os.environ["MASTER_PORT"] = str(port)
@@ -71,7 +72,6 @@ def _serve(rank, size, pipe):
 def train(net, recipe, data, leave_after, out):
     """Train there; gives what the records said, the weights as lists, and whether there is a folder. data: for runs.source."""
     heard, steps = [], 0
-    run.SAVE_EVERY = 0.0
     going = runs.train(out, net, runs.source(**data), recipe)
     weights_there = {}
     for record in going:
