@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from hubel.errors import RunError
 
@@ -40,8 +42,8 @@ class Ranks:
     size: int = 1
     local: int = 0
     """Which of those on this machine."""
-    group: dist.ProcessGroup | None = None
-    """Through which they speak while they work."""
+    patient: dist.ProcessGroup | None = None
+    """Through which they speak where one may have long to do before it does; while they work, it is torch's default."""
 
     @property
     def alone(self) -> bool:
@@ -69,7 +71,7 @@ class Ranks:
     def total(self, values: Tensor) -> Tensor:
         """The sum over all processes, the same bits on each; written over the values."""
         if not self.alone:
-            dist.all_reduce(values, group=self.group)
+            dist.all_reduce(values)
         return values
 
     def any(self, holds: bool) -> bool:
@@ -81,7 +83,7 @@ class Ranks:
         if self.alone:
             return what
         said = [what]
-        dist.broadcast_object_list(said, device=torch.device("cpu"))
+        dist.broadcast_object_list(said, group=self.patient, device=torch.device("cpu"))
         return said[0]
 
     def gathered(self, what: T) -> list[T]:
@@ -89,14 +91,14 @@ class Ranks:
         if self.alone:
             return [what]
         found: list[Any] = [None] * self.size
-        dist.all_gather_object(found, what, group=self.group)
+        dist.all_gather_object(found, what)
         return found
 
     def as_first(self, tensors: Iterable[Tensor]) -> None:
         """Make tensors what they are in the first process."""
         if not self.alone:
             for tensor in tensors:
-                dist.broadcast(tensor, 0, group=self.group)
+                dist.broadcast(tensor, 0)
 
 
 ALONE = Ranks()
@@ -113,11 +115,11 @@ def joined() -> Iterator[Ranks]:
         yield ALONE
         return
     if dist.is_initialized():
-        yield _here(dist.new_group(timeout=WORKING))
+        yield _here()
         return
     try:
         _met()
-        yield _here(dist.new_group(timeout=WORKING))
+        yield _here()
     except RuntimeError as error:
         if not _of_the_others(error):
             raise
@@ -144,11 +146,15 @@ def _met() -> None:
         torch.cuda.set_device(local)
     with suppress(OSError, AttributeError):  # another system has no such call
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # where torchrun itself is killed, stop as if it had said so
-    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PREPARING)
+    store, rank, size = next(rendezvous("env://", timeout=WORKING))
+    # torchrun keeps one store for all its attempts: who looked for the others in it would find where they were before they died.
+    attempt = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)} of {size}", store)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=attempt, rank=rank, world_size=size, timeout=WORKING)
 
 
-def _here(group: Any) -> Ranks:
-    return Ranks(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")), group)
+def _here() -> Ranks:
+    patient = dist.new_group(timeout=PREPARING)
+    return Ranks(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")), patient)
 
 
 def _of_the_others(error: RuntimeError) -> bool:

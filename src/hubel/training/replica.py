@@ -25,7 +25,7 @@ class Replica:
         for parent, name, norm in self.apart:
             setattr(parent, name, synchronised(norm, ranks))
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")  # of kernels of one map, where both are right
-        self.replica = DistributedDataParallel(network, process_group=ranks.group, gradient_as_bucket_view=True)
+        self.replica = DistributedDataParallel(network, gradient_as_bucket_view=True)
         self._settle(torch.zeros((1, *input), device=ranks.device))
 
     def _settle(self, picture: Tensor) -> None:

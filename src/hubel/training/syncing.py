@@ -14,7 +14,7 @@ from hubel.cluster import Ranks
 def synchronised(norm: _BatchNorm, ranks: Ranks) -> nn.Module:
     """The same batch norm over all processes' pictures: its weights and statistics are those of `norm`."""
     if ranks.device.type == "cuda":
-        torchs: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm, ranks.group)  # type: ignore[no-untyped-call]
+        torchs: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(norm)  # type: ignore[no-untyped-call]
         return torchs
     other = Synchronised(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
     other.ranks, other.training = ranks, norm.training

@@ -28,6 +28,6 @@ FAST: dict[str, Preset] = {
         "72% on the 1,000 validation photographs without augmentation, 82% with it and dropout, in 100 epochs",
         "Chollet 2017, sec. 5.2: the network, 2,000 photographs; AdamW and onecycle stand in for RMSprop",
     ),
-    **{name: RESIDUAL for name in ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")},
+    **dict.fromkeys(("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"), RESIDUAL),
 }
 """By the network's name; every other network starts from GENERAL."""
