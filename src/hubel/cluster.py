@@ -118,22 +118,21 @@ def joined() -> Iterator[Ranks]:
         yield _here()
         return
     try:
-        _met()
-        yield _here()
+        yield _met()
     except RuntimeError as error:
         if not _of_the_others(error):
             raise
         raise RunError(
-            f"Process {os.environ['RANK']} of {size} has lost the others ({str(error).splitlines()[0]}). "
-            "What was saved last is whole: the same command goes on from there."
+            f"Process {os.environ['RANK']} of {size} has lost the others: one of them has ended, or cannot be reached any more. "
+            "What was saved last is whole; the same command goes on from there."
         ) from error
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
 
 
-def _met() -> None:
-    """Wait for the others, as torchrun's environment says."""
+def _met() -> Ranks:
+    """Wait for the others, as torchrun's environment says. Raises RunError where they cannot meet."""
     missing = [name for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if missing:
         raise RunError(
@@ -146,10 +145,17 @@ def _met() -> None:
         torch.cuda.set_device(local)
     with suppress(OSError, AttributeError):  # another system has no such call
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # where torchrun itself is killed, stop as if it had said so
-    store, rank, size = next(rendezvous("env://", timeout=WORKING))
-    # torchrun keeps one store for all its attempts: who looked for the others in it would find where they were before they died.
-    attempt = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)} of {size}", store)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=attempt, rank=rank, world_size=size, timeout=WORKING)
+    try:
+        store, rank, size = next(rendezvous("env://", timeout=WORKING))
+        # torchrun keeps one store for all its attempts: who looked for the others in it would find where they were before they died.
+        attempt = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)} of {size}", store)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=attempt, rank=rank, world_size=size, timeout=WORKING)
+        return _here()
+    except RuntimeError as error:
+        raise RunError(
+            f"Process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} cannot meet the others at {os.environ['MASTER_ADDR']}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
 
 
 def _here() -> Ranks:
