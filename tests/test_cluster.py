@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -347,16 +348,15 @@ def test_two_machines_train_as_two_processes_of_one_and_survive_a_kill(pair, hos
     command = ("train", NET, pictures, *FLAGS, "--epochs", 24)
     assert pair.do(ranks.command, (*command, "--out", tmp_path / "whole")) == [0, 0]
     command = (*command, "--out", tmp_path / "killed")
+    lines = SimpleQueue()
     with on(hosts[0], *command, mark=tmp_path) as one, on(hosts[1], *command, mark=tmp_path) as two:
-        first = next(process for process in (one, two) if process is one or process.stdout)
-        said = []
-        threading.Thread(target=lambda: said.append(two.stdout.read()), daemon=True).start()
-        for line in first.stdout:
-            said.append(line)
-            if line.startswith("epoch  8/24"):
-                break
+        for machine in (one, two):  # either may be the first
+            threading.Thread(target=lambda output: [lines.put(line) for line in output], args=(machine.stdout,), daemon=True).start()
+        while not lines.get(timeout=120).startswith("epoch  8/24"):
+            pass
         os.kill(members(tmp_path)["1"], signal.SIGKILL)
-        said.append(first.stdout.read())
-    assert (one.returncode, two.returncode) == (0, 0), said
+        one.wait()
+        two.wait()
+    assert (one.returncode, two.returncode) == (0, 0)
     assert gone(tmp_path)
     assert runs.ended(tmp_path / "killed") == runs.ended(tmp_path / "whole")

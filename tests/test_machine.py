@@ -29,7 +29,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 @pytest.mark.parametrize(("environment", "kept"), [({}, True), ({"MALLOC_TRIM_THRESHOLD_": "131072"}, False)])
 def test_freed_memory_is_kept_for_what_comes_next_unless_the_user_has_chosen(environment, kept):
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
-    found = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, env={**plain, **environment, **SMALL_PAGES}, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", COUNT], capture_output=True, text=True, env={**plain, **environment, **SMALL_PAGES}, check=True
+    )
     assert (int(found.stdout) < 1000) == kept  # 16,384 pages each time
 
 
