@@ -113,6 +113,20 @@ def test_a_run_that_is_left_and_gone_on_with_ends_in_the_same_bits(pair, tmp_pat
     assert not whole[1].exists() and not left[1].exists()  # the first alone writes
 
 
+@pytest.mark.slow
+def test_three_processes_add_up_in_the_same_order_after_a_restart(tmp_path):
+    """Of two numbers every order of adding is one; torch would order the gradients of three otherwise in a run's first step."""
+    three, recipe = ranks.Processes(3), replace(EXACT, sync_batch_norm=False)
+    try:
+        outs = {name: [tmp_path / name, tmp_path / f"second's {name}", tmp_path / f"third's {name}"] for name in ("whole", "left")}
+        three.do(ranks.train, NORMED, recipe, {}, None, each=outs["whole"])
+        for leave_after in (3, 5, None):
+            three.do(ranks.train, NORMED, recipe, {}, leave_after, each=outs["left"])
+    finally:
+        three.end()
+    assert runs.ended(tmp_path / "left") == runs.ended(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("count", [1300, 90], ids=["batches for each", "fewer batches than processes"])
 def test_shared_out_a_test_gives_the_same_bits(pair, count):
     scores, labels = ranks.score(count)
