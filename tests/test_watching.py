@@ -320,3 +320,12 @@ def test_what_steps_say_adds_up_to_what_the_epoch_says():
         images = sum(step.images for step in taken)
         assert sum(step.loss * step.images for step in taken) / images == pytest.approx(epoch.train_loss)
         assert sum(step.accuracy * step.images for step in taken) / images == pytest.approx(epoch.train_accuracy)
+
+
+def test_the_recorded_run_of_resnet20_whose_validation_jumps_while_the_rate_is_high_is_healthy():
+    results = Path(__file__).parents[1] / "results"
+    record = json.loads((results / "run-resnet20-cifar-10-batches-bin.json").read_text())
+    known, epochs = facts(Recipe(**record["recipe"]), 352, [4500] * 10), []
+    for told in book.epochs_of(record["log"]):
+        epochs.append(watched(epochs, replace(told, findings=()), known))
+    assert len(epochs) == 30 and kinds(epochs) == []

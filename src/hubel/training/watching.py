@@ -52,8 +52,8 @@ LATER, FELL = 3, 0.9
 """Epochs since the best validation loss, and the share of that epoch's training loss that is left: both, and the rise, make overfitting."""
 
 ROSE, ROSE_OF_FIRST = 0.1, 0.03
-"""The rise of the mean validation loss of the last LATER epochs above the best: this share of the best, and this of the first epoch's, at
-least."""
+"""The rise of each of the last LATER epochs' validation losses above the best: this share of the best, and this of the first epoch's, at
+least. Their mean would not do: with batch norm and a high rate, single epochs of a healthy run lie far above."""
 
 APART = 1.2
 """How many times the loss of training pictures, unchanged, validation's is at least: where both rise, nothing was learned by heart."""
@@ -182,7 +182,7 @@ def _overfitting(epochs: Sequence[Epoch], known: Facts) -> Finding | None:
     best, now = _best(epochs), epochs[-1]
     if now.epoch - best.epoch < LATER:
         return None
-    rise = sum(epoch.validation_loss for epoch in epochs[-LATER:]) / LATER - best.validation_loss
+    rise = min(epoch.validation_loss for epoch in epochs[-LATER:]) - best.validation_loss
     first = max(epochs[0].validation_loss, epochs[0].train_loss)
     if rise < max(ROSE * best.validation_loss, ROSE_OF_FIRST * first) or now.train_loss > FELL * best.train_loss:
         return None

@@ -10,7 +10,7 @@ BACKGROUND, FOREGROUND = -0.1, 1.175
 
 RESIDUAL = Preset(
     Recipe(epochs=30, batch=128, lr=0.1, crop=4, flip=True),
-    "resnet20: 90% of CIFAR-10's test pictures",
+    "resnet20: 90.2% of CIFAR-10's test pictures",
     "measured here, on CIFAR-10; crop and flip of He et al. 2015, sec. 4.2; onecycle in 30 epochs stands in for their 182",
 )
 
