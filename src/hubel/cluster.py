@@ -8,16 +8,18 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from hubel.errors import RunError
@@ -29,6 +31,9 @@ PREPARING = timedelta(days=1)
 
 WORKING = timedelta(minutes=5)
 """How long one may wait for another within a step: a machine that is cut off sends nothing, not even that it is gone."""
+
+PAUSE = 0.05
+"""Seconds before one looks again whether it was heard."""
 
 PR_SET_PDEATHSIG = 1
 """Of Linux's prctl.h."""
@@ -110,8 +115,8 @@ def joined() -> Iterator[Ranks]:
 
     Raises RunError where they cannot meet, or one of them goes away.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    size = os.environ.get("WORLD_SIZE", "1")
+    if size == "1":
         yield ALONE
         return
     if dist.is_initialized():
@@ -133,10 +138,12 @@ def joined() -> Iterator[Ranks]:
 
 def _met() -> Ranks:
     """Wait for the others, as torchrun's environment says. Raises RunError where they cannot meet."""
-    missing = [name for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
-    if missing:
+    numbers = [name for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT") if not os.environ.get(name, "").isdecimal()]
+    wrong = numbers + ([] if "MASTER_ADDR" in os.environ else ["MASTER_ADDR"])
+    if wrong:
+        said = ", ".join(f"{name} is {os.environ.get(name, 'not set')}" for name in wrong)
         raise RunError(
-            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {', '.join(missing)} is not set. Start with torchrun, or unset WORLD_SIZE."
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, so there are others to meet, but {said}. Start with torchrun, or unset WORLD_SIZE."
         )
     cuda, local = torch.cuda.is_available(), int(os.environ["LOCAL_RANK"])
     if cuda and local >= torch.cuda.device_count():
@@ -147,15 +154,34 @@ def _met() -> Ranks:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # where torchrun itself is killed, stop as if it had said so
     try:
         store, rank, size = next(rendezvous("env://", timeout=WORKING))
-        # torchrun keeps one store for all its attempts: who looked for the others in it would find where they were before they died.
-        attempt = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)} of {size}", store)
-        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=attempt, rank=rank, world_size=size, timeout=WORKING)
+        mine = PrefixStore(attempt(store, rank, size), store)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=mine, rank=rank, world_size=size, timeout=WORKING)
         return _here()
     except RuntimeError as error:
         raise RunError(
             f"Process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} cannot meet the others at {os.environ['MASTER_ADDR']}: "
             f"{str(error).splitlines()[0]}"
         ) from error
+
+
+def attempt(store: Store, rank: int, size: int) -> str:
+    """A name for this attempt of these processes to meet, the same on each and never used before.
+
+    torchrun keeps one store for all its attempts: who looked for the others there would find where they were before they died.
+    Its count of restarts is no such name: each machine has its own.
+    """
+    mine = uuid4().hex
+    if rank == 0:
+        store.set("offer", mine)
+        for other in range(1, size):
+            heard = store.get(f"answer to {mine} of {other}").decode()
+            store.set(f"heard {heard}", "")
+        return mine
+    while not store.check([f"heard {mine}"]):  # what is offered may still be the name of an attempt that failed
+        offered: str = store.get("offer").decode()
+        store.set(f"answer to {offered} of {rank}", mine)
+        time.sleep(PAUSE)
+    return offered
 
 
 def _here() -> Ranks:

@@ -155,12 +155,12 @@ def stepped(lanes: Lanes | Replica, guard: Guard, state: State, job: Job, batche
 def _backward(lanes: Lanes | Replica, state: State, job: Job, batches: Iterator[Batch]) -> tuple[Tensor, int]:
     """Run a step's batches forward and backward: what they sum to, and how many pictures they had, of which the gradients are means."""
     planned, several = job.pictures(state.step), job.recipe.accumulate > 1 or not job.ranks.alone
-    sums, images = state.sums.new_zeros(2), 0
-    while (batch := _next(batches, state, at_rest=not images)) is not None:
+    sums, images, moved = state.sums.new_zeros(2), 0, False
+    while (batch := _next(batches, state, at_rest=not moved)) is not None:
         if len(batch) or not job.ranks.alone:  # those who have none must still meet the others
             part = part_of(job, state.epoch, planned if several else len(batch), state.scaling)
-            sums = lanes.run(part, batch) if not images else sums + lanes.run(part, batch)
-            images += len(batch)
+            sums = sums + lanes.run(part, batch) if moved else lanes.run(part, batch)
+            images, moved = images + len(batch), True
     images = int(job.ranks.total(torch.tensor(images)))
     sums = job.ranks.total(sums)
     if several and 0 < images < planned:  # some could not be read
