@@ -30,8 +30,10 @@ ORDER = [
     {"chance", "cluster"},
     {"pictures"},
     {"model"},
+    {"pretrained"},
     {"evaluation"},
     {"training"},
+    {"transfer"},
     {"cli"},
 ]
 """Rooms of one set do not import one another. A room that does not exist yet keeps its place."""

@@ -54,6 +54,12 @@ def _only(tree: Tree, kept: frozenset[Tree]) -> Tree | None:
     return None
 
 
+def judged(net: Expression) -> Rewritten:
+    """The network as it is used: without the heads that exist only in training."""
+    whole = taken_apart(net)
+    return put_together(Knot(whole.joint, tuple((name, part) for name, part in whole.parts if not is_head(part))))
+
+
 def with_head(net: Expression, classes: int) -> Rewritten:
     """The network for other classes: its last layer with weights gives `classes` scores, and starts afresh; heads of training likewise.
 

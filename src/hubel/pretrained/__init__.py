@@ -1,0 +1,1 @@
+"""Weights that others have published, in the networks of the casebook."""

@@ -1,0 +1,19 @@
+"""What the outputs of published networks mean."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+CIFAR_10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+"""In the order of Krizhevsky's batches.meta."""
+
+
+def imagenet() -> tuple[str, ...]:
+    """ImageNet's 1,000 classes of ILSVRC 2012, in the order of their WordNet ids: the id, and a word for it."""
+    return tuple((files("hubel.pretrained") / "imagenet.txt").read_text().splitlines())
+
+
+def named(set: str, count: int) -> tuple[str, ...]:
+    """The classes of a set's name, where there are so many of it; else their numbers."""
+    known = {"imagenet": imagenet(), "cifar10": CIFAR_10, "mnist": tuple("0123456789")}[set]
+    return known if len(known) == count else tuple(map(str, range(count)))

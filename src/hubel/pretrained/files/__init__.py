@@ -1,0 +1,47 @@
+"""Files of weights, each format read by a parser that executes nothing of it and follows no path out of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from hubel.errors import ModelError
+from hubel.pretrained.contents import Contents, Entry
+from hubel.pretrained.files import listed, pickled
+
+FORMATS: dict[str, Callable[[Path], tuple[Entry, ...]]] = {
+    "torch": pickled.entries,
+    "safetensors": listed.of_safetensors,
+    "npz": listed.of_npz,
+}
+"""How each is read. Each raises ModelError, without the path, in words that follow it."""
+
+
+def contents(path: Path) -> Contents:
+    """What a file holds, by its first bytes and not by its name. Raises ModelError, with the path, where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            total = hashlib.file_digest(file, "sha256").hexdigest()
+        found = format_of(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if found is None:
+        raise ModelError(f"{path} is no file of weights that is known here: {', '.join(FORMATS)}.")
+    try:
+        return Contents(path, found, FORMATS[found](path), total)
+    except ModelError as error:
+        raise ModelError(f"{path} {error}") from error
+
+
+def format_of(path: Path) -> str | None:
+    """The format of a file, by its first bytes; None where it is none of those."""
+    with path.open("rb") as file:
+        first = file.read(16)
+    if first.startswith(b"PK\x03\x04"):
+        return "npz" if listed.is_npz(path) else "torch"
+    if first.startswith(b"\x80"):  # torch's, before it packed them
+        return "torch"
+    if len(first) > 8 and first[8:9] == b"{":
+        return "safetensors"
+    return None
