@@ -137,7 +137,7 @@ def stepped(lanes: Lanes | Replica, guard: Guard, state: State, job: Job, batche
     """Take a step on some batches: their summed loss and right answers, and how many pictures they had."""
     recipe = job.recipe
     for group in state.optimiser.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["share"]
     chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT, *job.ranks.counts)
     state.optimiser.zero_grad()
     sums, images = _backward(lanes, state, job, batches)

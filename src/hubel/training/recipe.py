@@ -109,6 +109,18 @@ class Recipe:
         "where decoded pictures are kept: in memory, on the disk for this run and later ones, or nowhere; auto: by how large they are in all",
         ("auto", "memory", "disk", "nothing"),
     )
+    frozen: str = setting(
+        "",
+        "stages that stay as they are, or parts of them, by their paths with blanks between them (conv1 conv2_x.0); for trained networks",
+    )
+    statistics: str = setting(
+        "trained",
+        "whose batch norm goes by the pictures of training, and learns from them: of what is not frozen, of all, or of none",
+        ("trained", "all", "none"),
+    )
+    layer_decay: float = setting(
+        1.0, "what the rate of each stage is multiplied by for every stage that learns behind it; 1: all learn alike"
+    )
     initialisation: str = setting(
         "auto",
         "fresh weights; auto: as the network's paper states",
@@ -177,6 +189,7 @@ class Recipe:
             ("validation", 0 < self.validation < 1, "between 0 and 1: the best epoch is chosen on that part"),
             ("threads", 0 <= self.threads <= 1024, "from 0 to 1024"),
             ("lanes", 0 <= self.lanes <= 1024, "from 0 to 1024"),
+            ("layer_decay", 0 < self.layer_decay <= 1, "above 0, at most 1"),
             ("seed", 0 <= self.seed < 2**63, "from 0 to 2**63 - 1"),
         ):
             if not holds:
