@@ -39,6 +39,10 @@ class RunError(HubelError):
     """A training run cannot start, go on, or has failed."""
 
 
+class TransferError(HubelError):
+    """A trained network cannot be put to another use."""
+
+
 class ShapeError(HubelError):
     """A part of a network cannot take what flows into it; `path` is the part's place, outermost stage first."""
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hubel.cluster import ALONE, Ranks
 from hubel.errors import PictureError
 from hubel.pictures.batches import Feed, in_order
-from hubel.pictures.pixels import Pixels
+from hubel.pictures.pixels import Reading
 
 BATCH = 500
 """Pictures that are looked at together, at most."""
@@ -34,7 +34,7 @@ def precise(precision: str, device: torch.device) -> contextlib.AbstractContextM
 def scored(
     network: nn.Module,
     pictures: Feed,
-    pixels: Pixels,
+    pixels: Reading,
     precision: str = "fp32",
     told: Callable[[int, int], None] | None = None,
     ranks: Ranks = ALONE,
