@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from hubel.cli import models, recipes
+from hubel.cli import models, recipes, transferring
 from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
 from hubel.cli.tables import as_json, as_table
@@ -31,6 +31,8 @@ def declare(verbs: Any) -> None:
     )
     train.add_argument("--json", action="store_true", help="print the records as JSON lines")
     train.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard too, in the run folder's tensorboard/")
+    transferring.declare_base(train, required=False)
+    transferring.declare_way(train)
     recipes.declare_all(train)
     train.set_defaults(run=run_train)
     test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
@@ -47,6 +49,8 @@ def run_train(given: argparse.Namespace) -> int:
     from hubel.pictures.sources import open_source
     from hubel.training.run import train
 
+    if given.weights:
+        return transferring.run_train(given)
     chosen = recipes.meant(given)
     name = given.net if given.net.isidentifier() else f"net-{hashlib.sha256(given.net.encode()).hexdigest()[:8]}"
     shape = shape_of(given.input) if given.input else None
@@ -57,7 +61,7 @@ def run_train(given: argparse.Namespace) -> int:
             if given.json:
                 _print_json(record)
             else:
-                _print(record, progress, chosen.recipe.epochs)
+                tell(record, progress, chosen.recipe.epochs)
     return 0 if isinstance(record, Finished) else 130
 
 
@@ -71,7 +75,8 @@ def _print_json(record: Record) -> None:
         print(json.dumps({"record": kind, **said}, default=str), flush=True)
 
 
-def _print(record: Record, progress: Progress, epochs: int) -> None:
+def tell(record: Record, progress: Progress, epochs: int) -> None:
+    """What there is to say of a record, line by line; a step moves the bar."""
     if isinstance(record, Step):
         progress.step(record, epochs)
     elif isinstance(record, Started):

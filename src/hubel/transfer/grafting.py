@@ -16,9 +16,7 @@ from hubel.model import Model
 from hubel.modules import Network
 from hubel.pictures.pixels import Pixels
 from hubel.rewrite import fitted, headless
-
-HEADS = ("notes", "linear")
-"""notes: 256 units, ReLU, dropout 0.5, then the scores (Chollet 2017, sec. 5.3; the lecture notes); linear: the scores alone."""
+from hubel.transfer.recipes import HEADS
 
 HEAD = "head"
 """The head's stage."""

@@ -6,6 +6,9 @@ from hubel.training.recipe import Recipe
 
 WAYS = ("features", "frozen", "finetune")
 
+HEADS = ("notes", "linear")
+"""notes: 256 units, ReLU, dropout 0.5, then the scores (Chollet 2017, sec. 5.3; the lecture notes); linear: the scores alone."""
+
 RECIPES: dict[str, Recipe] = {
     "features": Recipe(epochs=30, batch=32, optimiser="adamw", lr=0.001, weight_decay=0.01, schedule="cosine"),
     "frozen": Recipe(

@@ -47,12 +47,15 @@ class Wish:
     strict: bool = False
 
 
+PLAIN = Wish()
+
+
 def transfer(
     base: Model,
     data: str | Path | Source,
     way: str,
     recipe: Recipe | None = None,
-    wish: Wish = Wish(),
+    wish: Wish = PLAIN,
     out: str | Path | None = None,
     told: Telling | None = None,
 ) -> Iterator[Told]:
