@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from torch import nn
 
-from hubel import evaluation
-from hubel.evaluation import predicted, report, scored
+from hubel.evaluation import predicted, report, scored, scoring
 from hubel.pictures.held import Pictures
 from hubel.pictures.pixels import Pixels
 
@@ -118,7 +117,7 @@ def test_scores_are_those_of_every_picture_in_evaluation_mode(monkeypatch):
     before = {name: value.clone() for name, value in net.state_dict().items()}
     net.train()
     for size in (500, 30, 7, 1):
-        monkeypatch.setattr(evaluation, "BATCH", size)
+        monkeypatch.setattr(scoring, "BATCH", size)
         heard.clear()
         found, _ = scored(net, some, POLICY, told=lambda *where: heard.append(where))
         assert (found.dtype, found.requires_grad) == (torch.float32, False)

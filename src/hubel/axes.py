@@ -1,4 +1,4 @@
-"""A page with axes on it: what the drawings of training share."""
+"""A page to draw on with Pillow, with axes on it: what the drawings of training and of tests share."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ class Page:
 
     def line(self, points: Sequence[Point], colour: Colour, width: float = 1) -> None:
         self.draw.line([(x * TIMES, y * TIMES) for x, y in points], colour, round(width * TIMES), "curve")
+
+    def block(self, box: tuple[float, float, float, float], colour: Colour) -> None:
+        """A rectangle: left, top, right, bottom."""
+        left, top, right, bottom = (round(side * TIMES) for side in box)
+        if right > left and bottom > top:
+            self.draw.rectangle((left, top, right - 1, bottom - 1), colour)
 
     def dot(self, at: Point, radius: float, colour: Colour, hollow: bool = False) -> None:
         where = (at[0] * TIMES, at[1] * TIMES)
