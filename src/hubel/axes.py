@@ -42,8 +42,7 @@ class Page:
             self.draw.circle(where, radius * TIMES, colour)
 
     def write(self, text: str, at: Point, anchor: str, colour: Colour = FAINT, size: int = FONT) -> None:
-        drawable = "".join(sign if sign.isprintable() else "?" for sign in text)
-        self.draw.text((at[0] * TIMES, at[1] * TIMES), drawable, colour, _font(size * TIMES), anchor)
+        self.draw.text((at[0] * TIMES, at[1] * TIMES), _drawable(text), colour, _font(size * TIMES), anchor)
 
     def done(self) -> Image.Image:
         return self.image.reduce(TIMES)
@@ -110,7 +109,12 @@ def rounds(low: float, high: float, count: int, whole: bool = False) -> list[flo
 
 def width_of(text: str, size: int = FONT) -> float:
     """Pixels that a line of text takes."""
-    return _font(size * TIMES).getlength(text) / TIMES
+    return _font(size * TIMES).getlength(_drawable(text)) / TIMES
+
+
+def _drawable(text: str) -> str:
+    """The text without what a font cannot draw on one line."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 @cache

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hubel.evaluation.intervals import DEVIATIONS
 from hubel.evaluation.scoring import predicted
 from hubel.model import by_class, probabilities
 
@@ -36,6 +37,8 @@ class Fit:
     temperature: float
     bounded: bool
     """Whether it stands at the end of where it was looked for, because the best lies beyond."""
+    interval: tuple[float, float]
+    """95% of such intervals hold the temperature that all pictures of the kind would give; by the likelihood's curvature, in ratios."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ def fitted(scores: Tensor, labels: Tensor) -> Fit:
     """
     low, high = 1 / HOTTEST, 1 / COLDEST
     if _slopes(scores, labels, low)[0] >= 0:
-        return Fit(HOTTEST, True)
+        return Fit(HOTTEST, True, (0.0, math.inf))
     if _slopes(scores, labels, high)[0] <= 0:
-        return Fit(COLDEST, True)
+        return Fit(COLDEST, True, (0.0, math.inf))
     cold, moved = 1.0, math.inf
     for _ in range(200):
         slope, bend = _slopes(scores, labels, cold)
@@ -80,7 +83,8 @@ def fitted(scores: Tensor, labels: Tensor) -> Fit:
         cold, moved = after, abs(after - cold)
         if moved <= CLOSE * cold:
             break
-    return Fit(1 / cold, False)
+    reach = math.exp(DEVIATIONS / (cold * math.sqrt(len(labels) * _slopes(scores, labels, cold)[1])))
+    return Fit(1 / cold, False, (1 / (cold * reach), reach / cold))
 
 
 def _margins(scores: Tensor, labels: Tensor) -> Iterator[Tensor]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from statistics import NormalDist, fmean, stdev
 
 LEVEL = 0.95
+DEVIATIONS = NormalDist().inv_cdf((1 + LEVEL) / 2)
+"""Of a normal distribution, to either side, that hold so much of it."""
 
 
 def of_share(right: int, count: int) -> tuple[float, float]:
@@ -16,9 +18,8 @@ def of_share(right: int, count: int) -> tuple[float, float]:
     """
     if not 0 <= right <= count or count < 1:
         raise ValueError(f"{right} of {count} is no share")
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    middle = (right + z * z / 2) / (count + z * z)
-    reach = z * math.sqrt(right * (count - right) / count + z * z / 4) / (count + z * z)
+    middle = (right + DEVIATIONS**2 / 2) / (count + DEVIATIONS**2)
+    reach = DEVIATIONS * math.sqrt(right * (count - right) / count + DEVIATIONS**2 / 4) / (count + DEVIATIONS**2)
     return (0.0 if right == 0 else middle - reach), (1.0 if right == count else middle + reach)
 
 
