@@ -65,7 +65,7 @@ def sheet(found: Pairs, report: Report, classes: Sequence[str], pictures: Feed, 
 def _matrix(
     found: Pairs, confusion: Sequence[Sequence[int]], there: Sequence[int], classes: Sequence[str], pictures: Feed, title: str
 ) -> Image.Image:
-    """A cell for each pair: how many, how sure of the surest, and those pictures; shaded by the share of the class."""
+    """A cell for each pair: how many, how sure of the surest, and those pictures; shaded by the share of the class, mistakes by the worst."""
     across = 3 if len(there) <= 3 else 2 if len(there) <= 5 else 1
     wide = across * (SIDE + GAP) + GAP
     high = wide + LINE
@@ -78,6 +78,7 @@ def _matrix(
     page.write(title, (MARGIN, MARGIN - 4), "la", INK, 16)
     page.write("taken for", (left, top - LINE - 8), "ls", FAINT, LETTERS)
     page.write("true", (MARGIN, top + high / 2), "lm", FAINT, LETTERS)
+    worst = max((len(some) / sum(confusion[i]) for (i, _), some in found.items()), default=1.0)
     chosen = {pair: some[: across * across] for pair, some in found.items()}
     shown = _pictures(pictures, [one.number for some in chosen.values() for one in some])
     pasted: list[tuple[Image.Image, tuple[int, int]]] = []
@@ -87,7 +88,8 @@ def _matrix(
         page.write(_cut(classes[i], wide), (left + row * (wide + 1) + wide / 2, top - 6), "ms", INK, LETTERS)
         for column, j in enumerate(there):
             x, count = left + column * (wide + 1), confusion[i][j]
-            page.block((x, y, x + wide, y + high), _shade(count / max(1, sum(confusion[i])), RIGHT if i == j else WRONG))
+            share = count / max(1, sum(confusion[i]))
+            page.block((x, y, x + wide, y + high), _shade(share, RIGHT) if i == j else _shade(share / worst, WRONG))
             if i == j:
                 page.write(f"{count:,}", (x + wide / 2, y + high / 2), "mm", INK, 15)
             elif count:
@@ -145,9 +147,8 @@ def _with(page: Image.Image, pictures: Sequence[tuple[Image.Image, tuple[int, in
 
 
 def _shade(share: float, colour: Colour) -> Colour:
-    """From white to half the colour, so that what stands on it can be read; the root makes small shares visible."""
-    weight = 0.5 * share**0.5
-    red, green, blue = (round(paper + weight * (full - paper)) for paper, full in zip(PAPER, colour))
+    """From white to half the colour, so that what stands on it can be read."""
+    red, green, blue = (round(paper + 0.5 * share * (full - paper)) for paper, full in zip(PAPER, colour))
     return red, green, blue
 
 

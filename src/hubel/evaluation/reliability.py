@@ -45,7 +45,7 @@ def _draw_gaps(field: Field, found: Calibration) -> None:
         page.block((start, field.y(right), end, field.bottom), RIGHT)
         page.block((start, field.y(max(sure, right)), end, field.y(min(sure, right))), TOO_SURE if sure > right else UNSURE)
     page.line([field.at(0, 0), field.at(1, 1)], FAINT, 1)
-    for row, (colour, words) in enumerate(((RIGHT, "right"), (TOO_SURE, "surer than right"), (UNSURE, "right more often than sure"))):
+    for row, (colour, words) in enumerate(((RIGHT, "right"), (TOO_SURE, "surer than right"), (UNSURE, "less sure than right"))):
         y = field.top + 18 + 20 * row
         page.block((field.left + 12, y - 6, field.left + 26, y + 6), colour)
         page.write(words, (field.left + 34, y), "lm", INK, 13)
