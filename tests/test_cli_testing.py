@@ -11,7 +11,8 @@ from PIL import Image
 
 from hubel import load, open_source, weights
 from hubel.cli import main
-from hubel.evaluation import scored
+from hubel.cli.testing import SHOWN, print_confusion
+from hubel.evaluation import Report, scored
 from hubel.evaluation.calibration import calibration, fitted
 from hubel.evaluation.intervals import of_share
 from hubel.pictures.loader import decoded
@@ -182,3 +183,14 @@ def test_the_mistakes_are_drawn_as_png_alone(trained, tmp_path, capsys):
         assert picture.format == "PNG" and len(picture.getcolors(100_000)) > 20
     for verb, flag in (("test", "--mistakes"), ("calibrate", "--figure")):
         assert "PNG" in said(capsys, verb, trained[1], trained[0], flag, tmp_path / "wrong.jpg", status=2)[1]
+
+
+def test_of_many_classes_the_pairs_that_are_mistaken_most_are_printed_instead_of_the_whole_confusion(capsys):
+    confusion = np.eye(SHOWN + 1, dtype=int) * 9
+    confusion[4, 7], confusion[2, 1] = 3, 5
+    names = tuple(f"class {i}" for i in range(SHOWN + 1))
+    print_confusion(Report(0, 0.0, None, confusion.tolist()), tuple(range(SHOWN + 1)), names)
+    assert re.findall(r"^class (\d+) +class (\d+) +(\d+)$", capsys.readouterr().out, re.M) == [("2", "1", "5"), ("4", "7", "3")]
+    few = confusion[:SHOWN, :SHOWN].tolist()
+    print_confusion(Report(0, 0.0, None, few), tuple(range(SHOWN)), names[:SHOWN])
+    assert re.search(r"^class 2 +0 +5 +9 ", capsys.readouterr().out, re.M)

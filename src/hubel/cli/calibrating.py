@@ -6,6 +6,7 @@ import argparse
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,7 @@ def run_calibrate(given: argparse.Namespace) -> int:
             found = tested(model, source, pictures, progress, ranks)
         if not ranks.first:
             return 0
+        title = f"{source.name}: {len(found.labels):,} pictures, {name}"
         fit = fitted(found.scores, found.labels)
         if fit.bounded:
             raise HubelError(_hopeless(len(found.labels), fit.temperature))
@@ -70,7 +72,7 @@ def run_calibrate(given: argparse.Namespace) -> int:
         sides = {when: calibration(found.scores, found.labels, heat) for when, heat in heats.items()}
         if drawn:
             parts = [(f"{when}, at temperature {heat:.4g}", sides[when]) for when, heat in heats.items()]
-            write(drawn, diagrams(parts, f"{path.parent.name}/{path.name} on {source.name}: {len(found.labels):,} pictures, {name}"))
+            write(drawn, diagrams(parts, title))
         replace(model, temperature=fit.temperature).save(path)
     say_what_is_odd(model, source, found)
     for note in _notes(model, pictures, name, len(found.labels), fit):
@@ -81,9 +83,10 @@ def run_calibrate(given: argparse.Namespace) -> int:
         counted = {"data": source.name, "split": name, "pictures": len(found.labels), "left_out": len(found.left_out)}
         as_json({**counted, **rows, "interval": fit.interval, "model": str(path)})
         return 0
-    print(plain(f"{source.name}: {len(found.labels):,} pictures, {name}"))
+    print(plain(title))
     as_table([{"": when, **_worded(row)} for when, row in rows.items()], ["", *_worded(rows["after"])])
-    print("temperature {:.4g} ({:.3g}-{:.3g} with 95%)".format(fit.temperature, *fit.interval))
+    low, high = fit.interval
+    print(f"temperature {fit.temperature:.4g} ({low:.3g}-{high:.3g} with 95%)")
     print(plain(f"model: {path}"))
     if drawn:
         print(plain(f"figure: {drawn}"))
@@ -104,7 +107,7 @@ def _pictures(model: Model, source: Source, given: argparse.Namespace, progress:
     from hubel.pictures.feeding import feed
     from hubel.training.reserved import reserved
 
-    telling = lambda done, count: progress.told("decoding", done, count)  # noqa: E731
+    telling = partial(progress.told, "decoding")
     if not given.split and "validation" not in source.openers:
         return reserved(model, source, given.strict, telling), "held out in training"
     name = given.split or "validation"

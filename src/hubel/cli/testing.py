@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from hubel.cluster import Ranks
     from hubel.evaluation import Report
+    from hubel.evaluation.calibration import Calibration
     from hubel.model import Model
     from hubel.pictures.batches import Feed, Refused
     from hubel.pictures.sources import Source
@@ -62,8 +64,8 @@ def tested(model: Model, source: Source, pictures: Feed, progress: Progress, ran
 
     own = model.numbers_of(source.classes, source.name)
     there = pictures.to(ranks.device)
-    telling = lambda done, count: progress.told("testing", done, count)  # noqa: E731
-    scores, numbers = numbered(model.network.to(ranks.device), there, model.pixels, told=telling, ranks=ranks)
+    network, telling = model.network.to(ranks.device), partial(progress.told, "testing")
+    scores, numbers = numbered(network, there, model.pixels, told=telling, ranks=ranks)
     scores, numbers = scores.cpu(), numbers.cpu()
     labels = torch.tensor(own)[pictures.labels[numbers]]
     left_out = {one.name: one for some in ranks.gathered(list(there.refused)) for one in some}
@@ -93,7 +95,6 @@ def run_test(given: argparse.Namespace) -> int:
     from hubel.cluster import joined
     from hubel.evaluation import report
     from hubel.evaluation.calibration import calibration
-    from hubel.evaluation.intervals import of_share
     from hubel.evaluation.mistakes import mistakes, sheet
     from hubel.pictures.feeding import feed
     from hubel.pictures.sources import open_source
@@ -104,13 +105,12 @@ def run_test(given: argparse.Namespace) -> int:
         source = open_source(given.data, progress.told)
         model.numbers_of(source.classes, source.name)  # before anything is decoded
         split = source.split(given.split) if given.split else source.testing()
-        pictures = feed(split, model.pixels, strict=given.strict, told=lambda done, count: progress.told("decoding", done, count))
+        pictures = feed(split, model.pixels, strict=given.strict, told=partial(progress.told, "decoding"))
         made = tested(model, source, pictures, progress, ranks)
     if not ranks.first:
         return 0
     found = report(made.scores, made.labels, len(model.classes))
     sure = calibration(made.scores, made.labels, model.temperature)
-    interval = of_share(sum(row[i] for i, row in enumerate(found.confusion)), found.count)
     say_what_is_odd(model, source, made)
     if pictures.fingerprint() == model.data.get("fingerprint"):
         print("note: these are the very pictures that the model was trained on; this says nothing of new ones.", file=sys.stderr)
@@ -123,27 +123,31 @@ def run_test(given: argparse.Namespace) -> int:
         for i, name in enumerate(model.classes)
     ]
     if given.json:
-        summary = {"data": source.name, "pictures": found.count, "left_out": len(made.left_out), "accuracy": found.accuracy}
+        counted = {"data": source.name, "pictures": found.count, "left_out": len(made.left_out), "accuracy": found.accuracy}
+        shares = {"interval": found.interval, "top5": found.top5, "error": 1 - found.accuracy}
         probabilities = {"temperature": model.temperature, "ece": sure.ece, "nll": sure.nll}
-        counted = {"interval": interval, "top5": found.top5, "error": 1 - found.accuracy, **probabilities}
-        as_json({**summary, **counted, "classes": rows, "confusion": found.confusion})
+        as_json({**counted, **shares, **probabilities, "classes": rows, "confusion": found.confusion})
         return 0
     rows = [rows[i] for i in made.there]
     as_table([{**row, "recall": _percent(row["recall"]), "precision": _percent(row["precision"])} for row in rows], list(rows[0]))
     print()
-    _print_confusion(found, made.there, model.classes)
+    print_confusion(found, made.there, model.classes)
     print()
-    top5 = "" if found.top5 is None else f", top-5 {100 * found.top5:.2f}%"
-    low, high = (100 * end for end in interval)
-    print(plain(f"{title} ({low:.1f}-{high:.1f} with 95%), error {100 - 100 * found.accuracy:.2f}%{top5}"))
-    heat = "" if model.temperature == 1 else f", at temperature {model.temperature:.4g}"
-    print(f"probabilities{heat}: calibration error {100 * sure.ece:.2f}%, negative log-likelihood {sure.nll:.4f}")
+    _print_figures(title, found, sure, model.temperature)
     if drawn:
         print(plain(f"mistakes: {drawn}"))
     return 0
 
 
-def _print_confusion(found: Report, there: tuple[int, ...], classes: tuple[str, ...]) -> None:
+def _print_figures(title: str, found: Report, sure: Calibration, temperature: float) -> None:
+    top5 = "" if found.top5 is None else f", top-5 {100 * found.top5:.2f}%"
+    low, high = (100 * end for end in found.interval)
+    print(plain(f"{title} ({low:.1f}-{high:.1f} with 95%), error {100 - 100 * found.accuracy:.2f}%{top5}"))
+    heat = "" if temperature == 1 else f", at temperature {temperature:.4g}"
+    print(f"probabilities{heat}: calibration error {100 * sure.ece:.2f}%, negative log-likelihood {sure.nll:.4f}")
+
+
+def print_confusion(found: Report, there: tuple[int, ...], classes: tuple[str, ...]) -> None:
     """The whole of it, of the set's classes and those that they were taken for; or, where these are many, the worst pairs."""
     from hubel.evaluation import taken_for
 

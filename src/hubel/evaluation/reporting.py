@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hubel.evaluation.intervals import of_share
 from hubel.evaluation.scoring import predicted
 
 
@@ -20,6 +21,11 @@ class Report:
     top5: float | None
     """Share with the right class among the best five; None where there are fewer than ten classes."""
     confusion: list[list[int]]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """How low and how high the accuracy on all pictures of the kind may be, with 95%."""
+        return of_share(sum(row[i] for i, row in enumerate(self.confusion)), self.count)
 
     @property
     def recall(self) -> list[float | None]:
