@@ -11,6 +11,7 @@ from PIL import ImageColor
 from scipy import optimize, special, stats
 from torch.nn import functional as F
 
+from hubel.errors import ModelError
 from hubel.evaluation import intervals, reliability
 from hubel.evaluation.calibration import COLDEST, HOTTEST, Calibration, calibration, fitted
 
@@ -84,6 +85,19 @@ def test_where_every_picture_is_right_the_temperature_stops_at_the_coldest():
 def test_where_scores_say_nothing_the_temperature_stops_at_the_hottest(scores):
     found = fitted(scores, torch.tensor([1, 2, 1, 2, 1, 2]))
     assert (found.temperature, found.bounded) == (HOTTEST, True)
+
+
+@pytest.mark.parametrize("near", [1e-3, 1e-6, 1e-12])
+def test_pictures_that_say_next_to_nothing_have_an_interval_that_says_so(near):
+    found = fitted(torch.tensor([[near, 0.0], [0.0, 1.0], [0.0, 1.0]], dtype=torch.float64), torch.tensor([1, 1, 1]))
+    low, high = found.interval
+    assert not found.bounded and low < 1 / 3 * found.temperature and high > 3 * found.temperature
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_scores_that_are_not_finite_are_refused(value):
+    with pytest.raises(ModelError, match="not finite"):
+        fitted(torch.tensor([[0.0, 1.0], [value, 0.0]]), torch.tensor([0, 1]))
 
 
 def test_95_of_100_intervals_hold_the_temperature():

@@ -85,7 +85,6 @@ class Model:
 
     def numbers_of(self, classes: tuple[str, ...], name: str) -> list[int]:
         """The model's number of each of a set's classes, by their names. Raises ModelError, with both lists, where it has one of them not."""
-        places = {own: number for number, own in enumerate(self.classes)}
         if classes == self.classes:
             return list(range(len(classes)))
         strange = [one for one in classes if self.classes.count(one) != 1]
@@ -94,7 +93,7 @@ class Model:
                 f"The model tells apart {_some(self.classes)}; {name} has {_some(classes)}. Every class of the set must be one of the model's, "
                 f"by the same name; {_some(strange)} {'is' if len(strange) == 1 else 'are'} not."
             )
-        return [places[one] for one in classes]
+        return [self.classes.index(one) for one in classes]
 
     @property
     def expression(self) -> Expression:
@@ -236,7 +235,7 @@ def _given(name: str, module: Module, shape: Shape, classes: tuple[str, ...], pa
 def _temperature(value: Any, where: str | Path) -> float:
     """Raises ModelError, with what has it, where it is no number by which scores can be divided."""
     if type(value) not in (int, float) or not 1 / HOTTEST <= value <= HOTTEST:
-        raise ModelError(f"{where} has the temperature {shortened(value)}; it must be a finite number above 0, up to {HOTTEST:,.0f}.")
+        raise ModelError(f"{where} has the temperature {shortened(value)}; it must be a number from {1 / HOTTEST:g} to {HOTTEST:g}.")
     return float(value)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hubel.errors import ModelError
 from hubel.evaluation.intervals import DEVIATIONS
 from hubel.evaluation.scoring import predicted
 from hubel.model import by_class, probabilities
@@ -28,6 +29,9 @@ TOGETHER = 4096
 
 CLOSE = 1e-12
 """How near, as a share of it, the reciprocal of the temperature is brought to the best."""
+
+LEAST = 0.01
+"""Information about the logarithm of the temperature, in all pictures, below which they tell nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,10 @@ def fitted(scores: Tensor, labels: Tensor) -> Fit:
     That is convex in the reciprocal of the temperature: a root of its slope is looked for by Newton's steps, and halfway, by ratio, where
     these leave what brackets it or come no closer. Where every picture is right the likelihood grows without end as the temperature falls,
     and where scores are no better than chance, as it rises: the temperature is then the least, or the most, that is looked at.
+    Raises ModelError where a score is not finite.
     """
+    if not scores.isfinite().all():
+        raise ModelError("The network gives scores that are not finite, so no temperature can make probabilities of them. Train it anew.")
     low, high = 1 / HOTTEST, 1 / COLDEST
     if _slopes(scores, labels, low)[0] >= 0:
         return Fit(HOTTEST, True, (0.0, math.inf))
@@ -83,7 +90,8 @@ def fitted(scores: Tensor, labels: Tensor) -> Fit:
         cold, moved = after, abs(after - cold)
         if moved <= CLOSE * cold:
             break
-    reach = math.exp(DEVIATIONS / (cold * math.sqrt(len(labels) * _slopes(scores, labels, cold)[1])))
+    information = len(labels) * _slopes(scores, labels, cold)[1] * cold**2  # Fisher's, of the temperature's logarithm
+    reach = math.exp(DEVIATIONS / math.sqrt(information)) if information > LEAST else math.inf
     return Fit(1 / cold, False, (1 / (cold * reach), reach / cold))
 
 

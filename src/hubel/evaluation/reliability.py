@@ -52,14 +52,14 @@ def _draw_gaps(field: Field, found: Calibration) -> None:
 
 
 def _draw_counts(field: Field, found: Calibration) -> None:
-    """How many pictures each bin has, as a bar and, where there is room, in figures."""
+    """How many pictures each bin has, as a bar and in figures."""
     page, bins, total = field.page, len(found.counts), sum(found.counts)
     page.line([(field.left, field.bottom), (field.right, field.bottom)], RULE)
     for m, count in enumerate(found.counts):
-        start, end = field.x(m / bins) + 1, field.x((m + 1) / bins) - 1
-        page.block((start, min(field.y(count / total), field.bottom - (count > 0)), end, field.bottom), FAINT)
         if count:
-            page.write(_short(count), ((start + end) / 2, field.y(count / total) - 3), "ms", INK, 10)
+            start, end, top = field.x(m / bins) + 1, field.x((m + 1) / bins) - 1, min(field.y(count / total), field.bottom - 1)
+            page.block((start, top, end, field.bottom), FAINT)
+            page.write(_short(count), ((start + end) / 2, top - 3), "ms", INK, 10)
     page.write("pictures", (field.left - 10, field.bottom), "rs")
     for share in FIFTHS:
         page.write(f"{100 * share:.0f}%", (field.x(share), field.bottom + 8), "ma")
