@@ -21,7 +21,7 @@ ORDER = [
     {"nets"},
     {"advice"},
     {"drawing"},  # the last that is on paper
-    {"im2col"},
+    {"im2col", "axes"},
     {"modules"},
     {"build"},
     {"tracing"},

@@ -60,6 +60,9 @@ class Recipe:
     )
     plateau: int = setting(5, "epochs without a better validation after which plateau multiplies the rate")
     patience: int = setting(0, "end training after so many epochs without a better validation; 0: never")
+    judged_by: str = setting(
+        "accuracy", "what makes a validation better, for the best epoch, plateau and patience: accuracy, or loss", ("accuracy", "loss")
+    )
     loss: str = setting(
         "cross_entropy",
         "cross_entropy (binary, where the network has one output), hinge (a support vector machine's, whose scores give no true probabilities), "

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from hubel import weights
 from hubel.errors import ModelError, TransferError
-from hubel.evaluation import VALUES, precise
+from hubel.evaluation import precise
+from hubel.evaluation.scoring import VALUES
 from hubel.joints import Shape
 from hubel.machine import processors
 from hubel.pictures.augment import Augmentation
