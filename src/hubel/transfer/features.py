@@ -25,7 +25,7 @@ from hubel.errors import ModelError, TransferError
 from hubel.evaluation import precise
 from hubel.evaluation.scoring import VALUES
 from hubel.joints import Shape
-from hubel.machine import processors
+from hubel.machine import has_bf16, processors
 from hubel.pictures.augment import Augmentation
 from hubel.pictures.batches import Batch, Feed, Refused, in_order
 from hubel.pictures.feeding import feed
@@ -41,8 +41,6 @@ FORMAT = 1
 ENDING = ".features"
 LIMIT = 5 * 10**9
 """Bytes that all such files may have together; those that were not used for longest make room."""
-MARGIN = 1.15
-"""How much faster bf16 must be to be chosen."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,10 @@ def features(
     """The features (N, ...) of a split's pictures with their labels, view after view, each in the split's order, and what they cost.
 
     Those that lie on the disk are read from there, to the same bits. Pictures that cannot be read are left out and named in `refused`.
-    precision: fp32, bf16, or auto for whichever this machine computes faster, which the file then keeps.
+    precision: fp32, bf16, or auto for bf16 where the processor or GPU has instructions for it: what is measured would not be the same
+    twice, nor would the features.
     """
+    precision = _settled(precision)
     path = _path(graft, split, views, precision, told)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
@@ -145,8 +145,6 @@ def _made(graft: Graft, split: Split, views: Views, precision: str, strict: bool
             for done, batch in _batches(pictures, pixels):
                 if not len(batch):
                     continue
-                if precision == "auto":
-                    precision = _faster(base, pixels.tensor(batch.pictures()))
                 since = time.perf_counter()
                 shown = views.augmentation.tensor(batch, pixels, views.seed, view - 1) if view else pixels.tensor(batch.pictures())
                 parts.append(_of(base, shown, precision).cpu())
@@ -178,11 +176,8 @@ def _of(base: nn.Module, shown: Tensor, precision: str) -> Tensor:
         return base(shown).float()  # type: ignore[no-any-return]
 
 
-def _faster(base: nn.Module, shown: Tensor) -> str:
-    """The precision in which the base takes these pictures faster."""
-    took = {"fp32": math.inf, "bf16": math.inf}
-    for name in (*took, *took):  # the first of each pays for what is settled then
-        since = time.perf_counter()
-        _of(base, shown, name)
-        took[name] = min(took[name], time.perf_counter() - since)
-    return "bf16" if took["bf16"] * MARGIN < took["fp32"] else "fp32"
+def _settled(precision: str) -> str:
+    if precision != "auto":
+        return precision
+    half = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else has_bf16()
+    return "bf16" if half else "fp32"

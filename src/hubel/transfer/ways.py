@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hubel.errors import TransferError, choices
+from hubel.evaluation import scored
+from hubel.evaluation.calibration import fitted
 from hubel.joints import Chain, Shape
 from hubel.model import Model
+from hubel.pictures.feeding import feed
 from hubel.pictures.held import Pictures
 from hubel.pictures.loader import parted
 from hubel.pictures.sources import Source, open_source
@@ -24,9 +28,10 @@ from hubel.training.folder import MODEL
 from hubel.training.loop import augmentation_of
 from hubel.training.recipe import Recipe
 from hubel.training.records import Finished
+from hubel.training.reserved import reserved
 from hubel.training.run import train
-from hubel.transfer.features import Cost, Views, features
-from hubel.transfer.grafting import Graft, base_digest, drifted, frozen_but, grafted, last_convolutions, moved
+from hubel.transfer.features import AsTheyAre, Cost, Views, features
+from hubel.transfer.grafting import HEAD, Graft, base_digest, drifted, frozen_but, grafted, last_convolutions, moved
 from hubel.transfer.head import learned
 from hubel.transfer.recipes import NORMED, RECIPES, WAYS
 from hubel.transfer.records import Phase, Told, Transferred
@@ -102,17 +107,15 @@ class Clock:
 
 def _features(graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Path | None, told: Telling | None) -> Iterator[Told]:
     clock = Clock({})
-    finished = yield from _taught(graft, source, recipe, wish, out, told, clock)
-    if finished is None:
-        return
-    model = replace(finished.model, recipe=asdict(recipe), data={"name": source.name})
-    yield _come(graft, model, "features", clock)
+    taught = yield from _taught(graft, source, recipe, wish, out, told, clock)
+    if taught:
+        yield _come(graft, taught, "features", clock)
 
 
 def _taught(
     graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Path | None, told: Telling | None, clock: Clock
-) -> Generator[Told, None, Finished | None]:
-    """Teach the head from features; gives its Finished, or None where it was stopped."""
+) -> Generator[Told, None, Model | None]:
+    """Teach the head from features; gives the whole model, or None where it was stopped."""
     drawn = Views(wish.views, augmentation_of(recipe, graft.model.pixels), recipe.seed)
     plain: dict[str, Any] = {field.name: field.default for field in fields(Recipe) if field.metadata["changes"]}
     held = replace(recipe, **plain, precision="fp32", threads=recipe.threads or 1, lanes=recipe.lanes or 1)
@@ -134,7 +137,11 @@ def _taught(
     for record in clock.timed("head", learned(graft, train, validation, held, f"head on {source.name}", out and out / "head")):
         yield record
         finished = record if isinstance(record, Finished) else finished
-    return finished
+    if finished is None:
+        return None
+    model = replace(finished.model, recipe=asdict(recipe), data={"name": source.name})
+    found = AsTheyAre(tuple(validation.pixels.shape[1:]))
+    return _calibrated(model, *scored(model.network.get_submodule(HEAD), validation, found))
 
 
 def _divided(
@@ -160,7 +167,7 @@ def _frozen(graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Path 
     held = replace(recipe, frozen=" ".join(graft.stages))
     finished = yield from _run("frozen", graft.model, source, held, wish, out, told, clock)
     if finished:
-        yield _come(graft, finished.model, "frozen", clock)
+        yield _come(graft, _judged(finished.model, source, wish, told), "frozen", clock)
 
 
 def _finetune(graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Path | None, told: Telling | None) -> Iterator[Told]:
@@ -169,7 +176,7 @@ def _finetune(graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Pat
     taught = yield from _taught(graft, source, first, wish, out, told, clock)
     if taught is None:
         return
-    models = [taught.model]
+    models = [taught]
     net = graft.model.expression
     assert isinstance(net, Chain)
     parts = [("stages", frozen_but(net, wish.release or last_convolutions(net)))]
@@ -179,7 +186,8 @@ def _finetune(graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Pat
         if finished is None:
             return
         models.append(finished.model)
-    yield _come(graft, max(models, key=_worth), "finetune", clock)
+    best = max(models, key=_worth)
+    yield _come(graft, best if best is taught else _judged(best, source, wish, told), "finetune", clock)
 
 
 def _released(net: Chain, wish: Wish) -> str:
@@ -203,6 +211,23 @@ def _run(
 
 
 def _come(graft: Graft, model: Model, way: str, clock: Clock) -> Transferred:
-    model = replace(model, data={**model.data, "way": way})
-    before = graft.model
+    """The end of a way: its model, and what has become of the base."""
+    model, before = replace(model, data={**model.data, "way": way}), graft.model
     return Transferred(way, model, clock.seconds, (graft.digest, base_digest(model.network)), moved(before, model), drifted(before, model))
+
+
+def _judged(model: Model, source: Source, wish: Wish, told: Telling | None) -> Model:
+    """A model of a run of training, with the temperature that the pictures on which it was validated tell of."""
+    telling = None if told is None else lambda done, count: told("calibrating", done, count)
+    if "validation" in source.openers:
+        held = feed(source.split("validation"), model.pixels, strict=wish.strict)
+    else:
+        held = reserved(model, source, wish.strict)
+    return _calibrated(model, *scored(model.network, held, model.pixels, told=telling))
+
+
+def _calibrated(model: Model, scores: Tensor, labels: Tensor) -> Model:
+    """The model at the temperature that scores (N, outputs) and labels (N,) tell of; as it is where they do not tell it from 1."""
+    fit = fitted(scores, labels)
+    low, high = fit.interval
+    return model if fit.bounded or low <= 1 <= high else replace(model, temperature=fit.temperature)
