@@ -5,6 +5,7 @@ An untrained head never sends gradients into the base: fine-tuning begins with t
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, fields, replace
@@ -72,6 +73,8 @@ def transfer(
     """
     if way not in WAYS:
         raise TransferError(choices(way, WAYS, "way"))
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise TransferError("Trained weights are put to other classes by one process; train(model, ...) is what several processes can do.")
     source = data if isinstance(data, Source) else open_source(data, told)
     chosen = recipe or recipe_of(way, base)
     graft = grafted(base, source.classes, wish.head, wish.input, chosen.seed)
@@ -116,7 +119,10 @@ def _taught(
     graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Path | None, told: Telling | None, clock: Clock
 ) -> Generator[Told, None, Model | None]:
     """Teach the head from features; gives the whole model, or None where it was stopped."""
-    drawn = Views(wish.views, augmentation_of(recipe, graft.model.pixels), recipe.seed)
+    augmentation = augmentation_of(recipe, graft.model.pixels)
+    if wish.views and augmentation.leaves_alone:
+        augmentation = augmentation_of(RECIPES["frozen"], graft.model.pixels)
+    drawn = Views(wish.views, augmentation, recipe.seed)
     plain: dict[str, Any] = {field.name: field.default for field in fields(Recipe) if field.metadata["changes"]}
     held = replace(recipe, **plain, precision="fp32", threads=recipe.threads or 1, lanes=recipe.lanes or 1)
     yield Phase("features", "the base runs once over the pictures")
