@@ -87,11 +87,12 @@ def declare_way(verb: argparse.ArgumentParser) -> None:
 def base_of(given: argparse.Namespace, progress: Progress) -> Model:
     """The trained network that is begun with."""
     from hubel.pretrained.naming import opened
+    from hubel.pretrained.saying import described
 
-    found = opened(given.weights, given.net, given.origin, progress.told)
-    for note in found.notes:
-        progress.say(note)
-    return found.model
+    model = opened(given.weights, given.net, given.origin, progress.told)
+    for line in described(model).splitlines():
+        progress.say(line)
+    return model
 
 
 def wish_of(given: argparse.Namespace) -> Wish:
@@ -209,4 +210,10 @@ def _shown(one: Bought) -> dict[str, str]:
 
 
 def _mean(shares: tuple[float, ...]) -> str:
-    return f"{100 * statistics.mean(shares):.2f}%" if shares else "-"
+    """The mean of some runs, with Student's interval where there are two or more."""
+    from hubel.evaluation.intervals import of_mean
+
+    if not shares:
+        return "-"
+    mean = f"{100 * statistics.mean(shares):.2f}%"
+    return f"{mean} ({'-'.join(f'{100 * end:.1f}' for end in of_mean(shares))})" if len(shares) > 1 else mean
