@@ -52,9 +52,9 @@ class Unreached(FetchError):
     """No mirror gave a file; `reasons` says why, mirror by mirror."""
 
     def __init__(self, missing: Sequence[Remote], folder: Path, reasons: Sequence[str]) -> None:
-        files = ", ".join(f"{remote.name} ({remote.digest})" for remote in missing)
+        files = ", ".join(f"{remote.name} ({remote.stated})" for remote in missing)
         url, _, last = missing[0].urls[0].rpartition("/")
-        what = f"{files} from {url}/" if last == missing[0].name else f"{url}/{last} ({missing[0].digest})"
+        what = f"{files} from {url}/" if last == missing[0].name else f"{url}/{last} ({missing[0].stated})"
         super().__init__(
             f"{missing[0].name} could not be fetched ({'; '.join(reasons)}); take {what} by other means and put "
             f"{'it' if len(missing) == 1 else 'them'} into {folder}{'' if last == missing[0].name else f' as {missing[0].name}'}."

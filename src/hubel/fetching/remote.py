@@ -51,8 +51,14 @@ class Remote:
     """Under which it is kept here."""
     size: int | None
     """In bytes; None where the publisher does not say."""
-    digest: Digest
+    digest: Digest | None
+    """None where the publisher states none."""
     urls: tuple[str, ...]
+
+    @property
+    def stated(self) -> str:
+        """The digest in words."""
+        return str(self.digest) if self.digest else "no digest is published"
 
 
 def digests(path: Path, algorithms: set[str], heard: Callable[[int, int], None] | None = None) -> dict[str, str]:
@@ -75,18 +81,18 @@ def wrong(path: Path, remote: Remote, kept: Path, told: Told | None = None) -> s
     if remote.size is not None and size != remote.size:
         return f"it has {size:,} bytes, not {remote.size:,}"
     heard = None if told is None else partial(told, f"checking {remote.name}")
-    found = digests(path, {stated.algorithm, "sha256"}, heard)
-    if not found[stated.algorithm].startswith(stated.hex):
+    found = digests(path, {stated.algorithm if stated else "sha256", "sha256"}, heard)
+    if stated and not found[stated.algorithm].startswith(stated.hex):
         return f"its {NAMES[stated.algorithm]} is {found[stated.algorithm]}, and not {stated.hex}{'' if stated.is_whole else '...'}"
-    noted = "" if stated.is_all else _noted(kept)
+    noted = "" if stated and stated.is_all else _noted(kept)
     if noted and found["sha256"] != noted:
         return f"its SHA-256 is {found['sha256']}, and not {noted}, which {_beside(kept).name} has noted of the file that came first"
     return ""
 
 
 def note(kept: Path, remote: Remote) -> None:
-    """Write the SHA-256 of a file beside it, where its publisher states less and it is not noted yet. Raises OSError where that cannot be."""
-    if not remote.digest.is_all and not _noted(kept):
+    """Write the SHA-256 of a file beside it, where its publisher states less and it is not noted yet. Raises OSError."""
+    if not (remote.digest and remote.digest.is_all) and not _noted(kept):
         place(_beside(kept), f"{digests(kept, {'sha256'})['sha256']}  {kept.name}\n".encode())
 
 
