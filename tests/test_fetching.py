@@ -162,6 +162,69 @@ def test_a_disk_without_room_is_said_before_anything_is_fetched(mirror, tmp_path
     assert mirror.asked == []
 
 
+# --- what publishers state of a file --------------------------------------------------------------------------------------
+
+STATED = {"sha256": 64, "first of sha256": 8, "sha1": 40, "md5": 32}
+
+
+def stated(mirror, kind, *manners):
+    """The file as a publisher describes it who does not say its size, and of its bytes no more than `kind`."""
+    algorithm = kind.split()[-1]
+    digest = Digest(algorithm, hashlib.new(algorithm, mirror.files[NAME]).hexdigest()[: STATED[kind]])
+    return Remote(NAME, None, digest, tuple(mirror.url(manner) + NAME for manner in manners))
+
+
+@pytest.mark.parametrize("kind", STATED)
+def test_a_file_is_held_against_whatever_digest_its_publisher_states(mirror, tmp_path, content, kind):
+    wanted = stated(mirror, kind, "wrong", "cut", "good")
+    assert fetched(wanted, tmp_path, None, PATIENCE).read_bytes() == content
+    assert [wanted for _, _, wanted in mirror.asked][-1].startswith("bytes=")  # gone on with, though nobody said how long it is
+    (tmp_path / NAME).unlink()
+    text = refusal(fetched, stated(mirror, kind, "wrong"), tmp_path, None, PATIENCE)
+    assert re.search(r"has another file: its (SHA-256|SHA-1|MD5) is \w+, and not " + wanted.digest.hex, text)
+    assert f"({wanted.digest})" in text and (str(wanted.digest).endswith("...") == (kind == "first of sha256"))
+
+
+@pytest.mark.parametrize("kind", ["first of sha256", "sha1", "md5", "nothing"])
+def test_a_file_of_which_no_whole_sha256_is_published_must_stay_the_one_that_came_first(mirror, tmp_path, content, kind):
+    wanted = Remote(NAME, None, None, (mirror.url("good") + NAME,)) if kind == "nothing" else stated(mirror, kind, "good")
+    fetched(wanted, tmp_path, None, PATIENCE)
+    beside = tmp_path / f"{NAME}.sha256"
+    assert beside.read_text() == f"{hashlib.sha256(content).hexdigest()}  {NAME}\n"  # as sha256sum -c reads it
+    assert fetched(wanted, tmp_path).read_bytes() == content
+    beside.write_text(f"{'0' * 64}  {NAME}\n")
+    text = refusal(fetched, wanted, tmp_path)
+    assert f"its SHA-256 is {hashlib.sha256(content).hexdigest()}, and not {'0' * 64}, which {beside.name} has noted" in text
+    assert len(mirror.asked) == 1
+
+
+def test_what_a_user_put_there_is_noted_too_unless_the_folder_cannot_be_written(mirror, tmp_path, content, monkeypatch):
+    (tmp_path / NAME).write_bytes(content)
+    wanted = stated(mirror, "md5", "good")
+
+    def refuse(*given):
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hubel.fetching.remote.place", refuse)
+        assert fetched(wanted, tmp_path) == tmp_path / NAME
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    fetched(wanted, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [NAME, f"{NAME}.sha256"]
+    assert mirror.asked == []
+
+
+def test_nothing_is_noted_beside_a_file_whose_whole_sha256_is_published(mirror, tmp_path):
+    fetched(stated(mirror, "sha256", "good"), tmp_path, None, PATIENCE)
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_a_file_that_is_kept_under_another_name_than_it_is_published_by_is_said_by_its_address(mirror, tmp_path):
+    wanted = Remote("mine.gz", None, Digest("md5", "0" * 32), (mirror.url("missing") + NAME,))
+    text = refusal(fetched, wanted, tmp_path, None, PATIENCE)
+    assert text.endswith(f"take {mirror.url('missing')}{NAME} (MD5 {'0' * 32}) by other means and put it into {tmp_path} as mine.gz.")
+
+
 # --- other processes ----------------------------------------------------------------------------------------------------
 
 CHILD = """

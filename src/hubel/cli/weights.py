@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubel.cli.progress import Progress
-from hubel.cli.tables import as_json, as_table
+from hubel.cli.tables import amount, as_json, as_table
 from hubel.cli.writing import plain
 from hubel.errors import HubelError
 
@@ -32,13 +32,13 @@ def declare(verbs: Any) -> None:
 
 def run_weights(given: argparse.Namespace) -> int:
     from hubel.nets import NETS
-    from hubel.pretrained.published import PUBLISHED
+    from hubel.pretrained.published import PUBLISHED, of_row
 
     if given.source or given.out or (given.net and given.net not in (*NETS, *PUBLISHED)):
         return _read(given)
     if given.origin:
         raise HubelError("--origin says who made a file; name the file too, with --from.")
-    entries = [entry for entry in PUBLISHED.values() if given.net in (None, entry.row, entry.id)]
+    entries = [entry for row in NETS for entry in of_row(row) if given.net in (None, entry.row, entry.id)]
     if given.json:
         as_json([_values(entry) for entry in entries])
     elif given.net is None:
@@ -79,25 +79,35 @@ def _write(model: Model, out: str) -> None:
 
 
 def _table(entries: list[Published]) -> None:
+    from hubel.pretrained.naming import folder, lying
     from hubel.pretrained.saying import in_words
 
     rows = [
-        {"weights": entry.id, "size": _size(entry), "accuracy": entry.accuracy, "pictures": in_words(entry.pixels),
-         "licence": entry.licence, "here": _here(entry)}
+        {
+            "weights": entry.id,
+            "size": _size(entry),
+            "published": entry.accuracy,
+            "pictures": in_words(entry.pixels),
+            "licence": entry.licence,
+            "here": "yes" if lying(entry) else "no" if entry.file.urls else "by hand",
+        }
         for entry in entries
-    ]  # fmt: skip
+    ]
     as_table(rows, list(rows[0]))
-    print("\nAccuracies are as published. `hubel weights NET` tells more of a network's, and NET --out FILE writes a model file.")
+    print(f"\nWhat is here lies in {folder()}; what is not is fetched when it is named, or put there by hand.")
+    print("`hubel weights NET` tells more of a network's weights, `hubel weights NET --out FILE` writes its best as a model file.")
 
 
 def _told(entry: Published) -> str:
     """All that is known of a file, a line each."""
+    from hubel.pretrained.naming import lying
     from hubel.pretrained.saying import in_words
 
     lines = {
         "file": f"{entry.file.name}, {_size(entry) or 'size not stated'}, {entry.file.stated}",
-        "here": _here(entry),
-        "from": ", ".join(entry.file.urls) or "nowhere that is known: recognised when you have it",
+        "here": str(lying(entry) or "no"),
+        "from": " or ".join(entry.file.urls) or "nowhere that is known; it is recognised where you have it",
+        "origin": f"{entry.origin}, for {entry.row}",
         "pictures": in_words(entry.pixels),
         "published": entry.accuracy or "no accuracy",
         "source": entry.source,
@@ -107,16 +117,7 @@ def _told(entry: Published) -> str:
 
 
 def _size(entry: Published) -> str:
-    from hubel.cli.tables import amount
-
     return entry.size or (amount(entry.file.size) if entry.file.size else "")
-
-
-def _here(entry: Published) -> str:
-    from hubel.pretrained.naming import lying
-
-    path = lying(entry)
-    return str(path) if path else "is fetched" if entry.file.urls else "by hand"
 
 
 def _values(entry: Published) -> dict[str, Any]:

@@ -19,7 +19,7 @@ NAMES = {"sha256": "SHA-256", "sha1": "SHA-1", "md5": "MD5"}
 LENGTHS = {algorithm: 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size for algorithm in NAMES}
 
 Told = Callable[[str, int, int], None]
-"""Hears (what is being done, done, of how many)."""
+"""How long work says how far it is: hears (what is being done, done, of how many)."""
 
 
 @dataclass(frozen=True)

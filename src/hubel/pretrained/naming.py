@@ -12,7 +12,7 @@ from hubel.pretrained.files import contents
 from hubel.pretrained.opening import fits, of_file
 from hubel.pretrained.origins import origin_of
 from hubel.pretrained.published import PUBLISHED, Published, of_row
-from hubel.rewrite import judged
+from hubel.rewrite import fitted, judged
 from hubel.weights import is_ours
 
 
@@ -107,7 +107,8 @@ def _file(path: Path) -> Path:
 def _own(path: Path, row: str | None) -> Model:
     """A model of ours; of a row, where one is said."""
     model = load(path)
-    if row is not None and model.net not in [judged(variant(row).net(count)).net for count in (len(model.classes), 1)]:
+    nets = [] if row is None else [judged(variant(row).net(count)).net for count in (len(model.classes), 1)]
+    if row is not None and model.net not in [*nets, *(fitted(net, "floor") for net in nets)]:
         raise ModelError(f"{path} is a model of ours, but not of {row}: {shortened(model.net)}. Leave the network's name out.")
     return model
 
@@ -124,7 +125,10 @@ def _only_row(path: Path, origin: str | None) -> str:
     """The one row that a file fits. Raises ModelError, with their names, where there are several, or none."""
     found = contents(path)
     made_by = origin_of(found, origin)
-    rows = list(fits(made_by, made_by.units(found.entries)))
+    try:
+        rows = list(fits(made_by, made_by.units(found.entries)))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
     if len(rows) == 1:
         return rows[0]
     if rows:

@@ -23,7 +23,7 @@ def _values(pixels: Pixels) -> str:
     if len(set(low)) == len(set(high)) == 1:
         return f"values from {low[0]:g} to {high[0]:g}"
     if set(pixels.deviation) == {1 / 255}:
-        return f"values of 255 less ({', '.join(f'{255 * mean:g}' for mean in pixels.mean)})"
+        return f"values of 0 to 255, less ({', '.join(f'{255 * mean:g}' for mean in pixels.mean)})"
     return f"less {pixels.mean}, by {pixels.deviation}"
 
 

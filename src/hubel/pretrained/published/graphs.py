@@ -6,8 +6,6 @@ SHA-1 those of MXNet's caffe_converter, SqueezeNet's those of OpenCV's and mexop
 """
 
 from hubel.fetching import Digest, Remote
-from hubel.pretrained.origins import Trained
-from hubel.pretrained.policies import imagenet
 from hubel.pretrained.published.entry import Published
 
 ZOO = "validated/vision/classification/"
@@ -17,7 +15,7 @@ MIRRORS = (f"https://huggingface.co/onnxmodelzoo/legacy_models/resolve/main/{ZOO
 def _onnx(id: str, path: str, size: int, sha256: str, top1: str, top5: str) -> Published:
     file = Remote(path.rpartition("/")[2], size, Digest("sha256", sha256), tuple(mirror + path for mirror in MIRRORS))
     source = f"ONNX model zoo, {path.partition('/')[0]}/README.md"
-    return Published(id, "onnx", file, source, "Apache-2.0", "", top1, top5, trained=Trained(imagenet(224, 256)))
+    return Published(id, "onnx_zoo", file, source, "Apache-2.0", "", top1, top5)
 
 
 def _caffe(id: str, size: str, sha1: str, licence: str, top1: str, top5: str, url: str, source: str) -> Published:
@@ -34,6 +32,7 @@ ONNX = tuple(_onnx(*row) for row in (  # id, path, bytes, SHA-256, Top-1, Top-5
     ("resnet50.onnx-12",      "resnet/model/resnet50-v1-12.onnx", 102_576_593, "3f03fdef724b22947eed826f1eef1dc5c34151bb4c37d634f1db89dfa2dd1526", "74.97", "92.33"),
     ("vgg16.onnx-7",          "vgg/model/vgg16-7.onnx",           553_437_328, "f20805a3ecccaa88647bbab4ad011ff2412a9838485ea844de0fcbce349820b9", "72.62", "91.14"),
     ("vgg19.onnx-7",          "vgg/model/vgg19-7.onnx",           574_677_321, "692f9f927f1df1b89033787a77a73eac59fd9b3344f9ecdf0b13221e41c2046f", "73.72", "91.58"),
+    ("squeezenet_1_1.onnx-7", "squeezenet/model/squeezenet1.1-7.onnx", 4_956_208, "1eeff551a67ae8d565ca33b572fc4b66e3ef357b0eb2863bb9ff47a918cc4088", "56.34", "79.12"),
 ))
 
 CAFFE = tuple(_caffe(*row) for row in (  # id, size, SHA-1, licence, top-1, top-5, URL, source
