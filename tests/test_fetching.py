@@ -198,6 +198,13 @@ def test_a_file_of_which_no_whole_sha256_is_published_must_stay_the_one_that_cam
     assert len(mirror.asked) == 1
 
 
+def test_a_file_of_which_nothing_is_stated_is_fetched_in_one_piece_from_whoever_says_how_long_it_is(mirror, tmp_path, content):
+    wanted = Remote(NAME, None, None, tuple(mirror.url(manner) + NAME for manner in ("unsaid", "cut", "good")))
+    (tmp_path / f".{NAME}.part").write_bytes(bytes(1000))
+    assert fetched(wanted, tmp_path, None, PATIENCE).read_bytes() == content
+    assert manners(mirror) == ["unsaid", "cut", "cut", "cut", "good"] and {wanted for _, _, wanted in mirror.asked} == {None}
+
+
 def test_what_a_user_put_there_is_noted_too_unless_the_folder_cannot_be_written(mirror, tmp_path, content, monkeypatch):
     (tmp_path / NAME).write_bytes(content)
     wanted = stated(mirror, "md5", "good")

@@ -86,8 +86,7 @@ def test_torchvisions_files_are_as_torchvision_prints_them(entry):
     assert [float(entry.top1), float(entry.top5)] == [said["acc@1"], said["acc@5"]]
     assert entry.size == f"{printed:g} MiB" or entry.size == f"{printed} MiB"
     assert re.search(rf"-{entry.file.digest.hex}\.pth$", weights.url)
-    if not entry.row.startswith("squeezenet"):  # read at a side that its windows fit
-        assert [entry.pixels.height] == seen.crop_size and [entry.pixels.resized] == seen.resize_size
+    assert [entry.pixels.height] == seen.crop_size and [entry.pixels.resized] == seen.resize_size
     assert entry.pixels.kernel == seen.interpolation.value
 
 
@@ -251,6 +250,7 @@ def test_names_that_are_nothing_are_answered_with_the_nearest_that_are_something
     assert re.search(r"Did you mean 'resnet50_v15.torchvision-v\d'\?", refusal("resnet50_v15.torchvision"))
     assert refusal("folder/missing.pth") == "There is no file folder/missing.pth."
     assert "No public weights are listed for lenet5" in refusal("lenet5")
+    assert "is no file, but a device" in refusal(os.devnull)
 
 
 def test_a_model_of_ours_is_opened_from_its_file_or_its_run_and_refused_for_another_network(cache, file, tmp_path):

@@ -87,7 +87,7 @@ def _table(entries: list[Published]) -> None:
             "weights": entry.id,
             "size": _size(entry),
             "published": entry.accuracy,
-            "pictures": in_words(entry.pixels),
+            "pictures": in_words(entry.pixels).partition(", ")[0],
             "licence": entry.licence,
             "here": "yes" if lying(entry) else "no" if entry.file.urls else "by hand",
         }

@@ -83,10 +83,13 @@ def fetched(remote: Remote, folder: Path, told: Told | None = None, patience: Pa
 
 def checked(remote: Remote, place: Path, told: Told | None = None) -> Path:
     """A file that lies here already. Raises FetchError where it is not the published one, or no longer the one that it was."""
-    reason = wrong(place, remote, place, told)
+    try:
+        reason = wrong(place, remote, place, told)
+    except OSError as error:
+        raise FetchError(f"{place} cannot be read: {error.strerror or error}.") from None
     if reason:
         raise FetchError(f"{place} is not the file that is published: {reason}; remove it.")
-    with suppress(PermissionError):  # a folder that others keep is read as it is
+    with suppress(OSError):  # a folder that cannot be written to is read as it is
         note(place, remote)
     return place
 
@@ -117,7 +120,7 @@ def _from_mirror(url: str, remote: Remote, place: Path, told: Told | None, patie
 def _download(url: str, remote: Remote, part: Path, told: Told | None, patience: Patience) -> None:
     """Bring the rest of the file, or all of it. What came stays if the connection breaks."""
     start = part.stat().st_size if part.exists() else 0
-    if start > (remote.size or LARGEST):
+    if start > (remote.size or LARGEST) or (start and remote.digest is None):  # nothing would tell halves of two files from one
         part.unlink()
         start = 0
     if start == remote.size:
@@ -126,7 +129,7 @@ def _download(url: str, remote: Remote, part: Path, told: Told | None, patience:
     headers = {"User-Agent": "hubel", "Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
     try:
         with _opener().open(urllib.request.Request(url, headers=headers), timeout=patience.silence) as answer:
-            start, size = _offered(answer, start, remote.size)
+            start, size = _offered(answer, start, remote)
             _refuse_without_room(part.parent, remote, (size or 0) - start)
             _copied(answer, part, start, size, remote.name, told, patience)
     except urllib.error.HTTPError as error:
@@ -154,19 +157,21 @@ def _refuse_without_room(folder: Path, remote: Remote, missing: int) -> None:
         raise FetchError(f"{remote.name} needs {missing:,} bytes in {folder}, but only {free:,} are free; make room.")
 
 
-def _offered(answer: Any, asked: int, size: int | None) -> tuple[int, int | None]:
+def _offered(answer: Any, asked: int, remote: Remote) -> tuple[int, int | None]:
     """From which byte on the answer is, and of how many the file, having checked the lengths that it claims; None where nobody says."""
     start = asked if answer.status == 206 else 0
     length = answer.headers.get("Content-Length")
     said = start + int(length) if length is not None and length.isdigit() else None
-    whole = size if size is not None else said
+    whole = said if remote.size is None else remote.size
     part = answer.headers.get("Content-Range", "it does not say which")
-    if answer.status == 206 and part.split("/")[0].strip() != f"bytes {start}-{'' if whole is None else whole - 1}":
+    if answer.status == 206 and not part.startswith(f"bytes {start}-{'' if whole is None else f'{whole - 1}/'}"):
         raise _Refused(f"offers another part than was asked for ({part})")
     if answer.status not in (200, 206):
         raise _Refused(f"answers {answer.status}")
-    if said is not None and size is not None and said != size:
-        raise _Refused(f"offers {said - start:,} bytes instead of {size - start:,}")
+    if said is not None and whole is not None and said != whole:
+        raise _Refused(f"offers {said - start:,} bytes instead of {whole - start:,}")
+    if whole is None and remote.digest is None:
+        raise _Refused("does not say how long the file is, and no digest is published by which it could be told to be whole")
     return start, whole
 
 

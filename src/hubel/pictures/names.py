@@ -33,7 +33,10 @@ def _is_whole(place: Path, row: Named) -> bool:
 
 
 def obtained(name: str, told: Told | None = None) -> Path:
-    """The folder in which a set lies, fetched if it does not. Raises PictureError, saying what to put where, if it cannot be."""
+    """The folder in which a set lies, fetched if it does not.
+
+    Raises PictureError or FetchError, saying what to put where, if it cannot be.
+    """
     place = lying(name)
     if place is not None:
         return place

@@ -97,8 +97,10 @@ def _by_name(text: str) -> Published | None:
 
 
 def _file(path: Path) -> Path:
-    if path.exists():
+    if path.is_file() or path.is_dir():
         return path
+    if path.exists():
+        raise ModelError(f"{path} is no file, but a device, a pipe or the like.")
     if len(path.parts) > 1:
         raise ModelError(f"There is no file {path}.")
     raise ModelError(f"{choices(str(path), [*PUBLISHED, *NETS], 'file, listed weights or network')} `hubel weights` lists them.")
