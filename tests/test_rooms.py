@@ -27,7 +27,7 @@ ORDER = [
     {"tracing"},
     {"weights"},
     {"foreign"},
-    {"chance", "cluster"},
+    {"chance", "cluster", "fetching"},
     {"pictures"},
     {"model"},
     {"pretrained"},

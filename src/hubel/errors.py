@@ -31,6 +31,10 @@ class PictureError(HubelError):
     """A picture, or a set of them, cannot be used."""
 
 
+class FetchError(HubelError):
+    """A published file cannot be had: no mirror gives it, what came is another, or there is no place to keep it."""
+
+
 class ModelError(HubelError):
     """A model file is damaged, or it or a network does not fit what it is asked to do."""
 

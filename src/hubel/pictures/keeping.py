@@ -20,8 +20,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from hubel.errors import PictureError
+from hubel.fetching import cache
 from hubel.pictures.loader import Telling, each
-from hubel.pictures.names import cache
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.sets import Split
 from hubel.pictures.slots import Done

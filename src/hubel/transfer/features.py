@@ -24,6 +24,7 @@ from hubel import weights
 from hubel.errors import ModelError, TransferError
 from hubel.evaluation import precise
 from hubel.evaluation.scoring import VALUES
+from hubel.fetching import cache
 from hubel.joints import Shape
 from hubel.machine import has_bf16, processors
 from hubel.pictures.augment import Augmentation
@@ -31,7 +32,6 @@ from hubel.pictures.batches import Batch, Feed, Refused, in_order
 from hubel.pictures.feeding import feed
 from hubel.pictures.held import Pictures
 from hubel.pictures.keeping import make_room
-from hubel.pictures.names import cache
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.sets import Split
 from hubel.pictures.told import Told
