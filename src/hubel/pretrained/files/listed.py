@@ -15,10 +15,10 @@ from hubel.pretrained.contents import LARGEST, Entry, grouped
 
 
 def of_safetensors(path: Path) -> tuple[Entry, ...]:
-    """Its layers in the order in which their arrays lie in the file, which is the order in which they were saved."""
+    """Its layers in the alphabet's order: the one in which they were saved is not in the file."""
     try:
         with safe_open(path, "pt") as file:
-            return grouped((name, file.get_tensor(name)) for name in file.offset_keys())
+            return grouped((name, file.get_tensor(name)) for name in sorted(file.keys()))
     except (SafetensorError, ValueError, OSError) as error:
         raise ModelError(f"is damaged, or no safetensors file ({error}).") from None
 

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from hubel.pictures.pixels import Pixels
 from hubel.pretrained.contents import Entry
-from hubel.pretrained.origins.origin import Origin, Trained, torch_units
+from hubel.pretrained.origins import order
+from hubel.pretrained.origins.origin import Origin, Trained
 from hubel.pretrained.policies import IMAGENET_DEVIATION, IMAGENET_MEAN
 from hubel.pretrained.units import Unit
 
-PLACE = re.compile(r"(?:module\.)?(?:layer(\d)\.(\d+)\.)?(conv1|bn1|conv2|bn2|linear)")
+PLACE = re.compile(r"(?:layer(\d)\.(\d+)\.)?(conv1|bn1|conv2|bn2|linear)")
 
 
 def units(entries: Sequence[Entry]) -> list[Unit]:
@@ -27,7 +28,7 @@ def units(entries: Sequence[Entry]) -> list[Unit]:
     orders = [torch.arange(widths[0])] if widths else []
     for width in widths[1:]:
         orders.append(_order(orders[-1], width))
-    return [_ordered(unit, orders) for unit in torch_units(entries)]
+    return [_ordered(unit, orders) for unit in order.units(entries)]
 
 
 def _order(before: Tensor, width: int) -> Tensor:
@@ -62,7 +63,7 @@ PIXELS = Pixels(3, 32, 32, mean=IMAGENET_MEAN, deviation=IMAGENET_DEVIATION, col
 ORIGIN = Origin(
     "akamaster",
     ("torch",),
-    re.compile(r"module\.layer1\.0\.conv1|module\.linear|linear"),
+    re.compile(r"linear"),
     dict.fromkeys(("resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "resnet1202"), Trained(PIXELS, "cifar10")),
     units,
 )
