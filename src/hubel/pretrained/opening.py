@@ -9,6 +9,7 @@ from hubel.anatomy import anatomy
 from hubel.build import build
 from hubel.errors import ModelError, ShapeError
 from hubel.joints import Expression, Shape
+from hubel.layers import BatchNorm
 from hubel.model import Model
 from hubel.nets import variant
 from hubel.pretrained.classes import named
@@ -17,6 +18,9 @@ from hubel.pretrained.origins import Origin, Trained, origin_of
 from hubel.pretrained.pairing import Norm, alike, learning, paired
 from hubel.pretrained.units import Unit
 from hubel.rewrite import fitted, judged
+
+MOST_CLASSES = 10**6
+"""More than any set has; a file that has more is taken for damaged before a network of that size is thought of."""
 
 
 def of_file(path: Path, row: str, origin: str | None = None, trained: Trained | None = None) -> Model:
@@ -54,7 +58,7 @@ def of_file(path: Path, row: str, origin: str | None = None, trained: Trained | 
 def _classes(units: Sequence[Unit]) -> int | None:
     """How many classes a file's last layer tells apart; None where that cannot be seen."""
     last = next((unit.arrays["weight"] for unit in reversed(units) if "weight" in unit.arrays and not unit.norm), None)
-    return len(last) if last is not None and last.dim() and len(last) else None
+    return len(last) if last is not None and last.dim() and 0 < len(last) <= MOST_CLASSES else None
 
 
 def _net(row: str, shape: Shape, classes: int | None) -> Expression:
@@ -86,10 +90,10 @@ def fits(origin: Origin, units: Sequence[Unit]) -> Iterator[str]:
     """The rows of an origin whose layers are those of a file, by number and shape."""
     weights = [unit.arrays["weight"] for unit in units if "weight" in unit.arrays and not unit.norm]
     total, classes = sum(weight.numel() for weight in weights), _classes(units)
-    for row, known in origin.rows.items():
-        net, shape = _net(row, known.pixels.shape, classes), known.pixels.shape
-        if anatomy(net, shape).weights != total:
-            continue
+    for name, known in origin.rows.items():
+        net, shape = _net(name, known.pixels.shape, classes), known.pixels.shape
+        if sum(row.weights for row in anatomy(net, shape).rows if not isinstance(row.part, BatchNorm)) != total:
+            continue  # on paper, which is quick
         ours = [module.get_parameter("weight") for module in learning(net, shape).values() if not isinstance(module, Norm)]
         if len(ours) == len(weights) and all(map(alike, weights, ours)):
-            yield row
+            yield name

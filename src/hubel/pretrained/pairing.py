@@ -25,6 +25,18 @@ def paired(net: Expression, input: Shape, units: Sequence[Unit], file: str) -> d
     A bias that the file adds before a batch norm, and the network does not, is taken off that norm's mean.
     """
     layers = learning(net, input)
+    try:
+        return _paired(layers, units, file)
+    except ModelError as error:
+        theirs = [sum(unit.norm is norm for unit in units) for norm in (False, True)]
+        ours = [sum(isinstance(module, Norm) is norm for module in layers.values()) for norm in (False, True)]
+        if theirs == ours:
+            raise
+        counts = f"The file has {theirs[0]} layers with weights and {theirs[1]} batch norms, the network {ours[0]} and {ours[1]}."
+        raise ModelError(f"{error} {counts}") from None
+
+
+def _paired(layers: dict[str, nn.Module], units: Sequence[Unit], file: str) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     beyond: dict[str, Tensor] = {}
     for path, module, unit in _pairs(layers, units, file):
@@ -68,11 +80,7 @@ def _pairs(layers: dict[str, nn.Module], units: Sequence[Unit], file: str) -> It
         norm = isinstance(module, Norm)
         unit = next(streams[norm], None)
         if unit is None:
-            kind, role = ("batch norms", "running_mean") if norm else ("layers with weights", "weight")
-            wanted = sum(isinstance(other, Norm) is norm for other in layers.values())
-            raise ModelError(
-                f"{file} has {sum(unit.norm is norm for unit in units)} {kind}, the network {wanted}: nothing is left for its {path}.{role}."
-            )
+            raise ModelError(f"{file} ends too early: it has nothing for the network's {path}.{'running_mean' if norm else 'weight'}.")
         yield path, module, unit
     for left in (*streams[False], *streams[True]):
         raise ModelError(f"{file} has more than the network: the first tensor too many is {left.called(next(iter(left.arrays), ''))}.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from hubel.errors import ModelError
 from hubel.pretrained.contents import Entry
 from hubel.pretrained.origins.origin import natural, torch_units
 from hubel.pretrained.units import Unit
@@ -38,15 +39,23 @@ SPELT = {"squeeze": "a squeeze", "branch3x3dbl": "branch_3x3dbl"}
 
 
 def units(entries: Iterable[Entry]) -> list[Unit]:
-    """The layers of a network of torch's, without heads of training, in the order of computation."""
+    """The layers of a network of torch's, without heads of training, in the order of computation.
+
+    Raises ModelError, without the path, where one of them is of no such network, or a batch norm is not whole.
+    """
     return torch_units(in_order([entry for entry in entries if not entry.name.startswith(HEADS)]))
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
-    """The layers in the order of the first family that knows the most of their names; those that it does not know stand last."""
+    """The layers in the order of the family that knows the most of their names, the first of equals. Raises ModelError where it does not know all."""
     names = {entry.name for entry in entries}
     family = max(FAMILIES, key=lambda stages: sum(_place(name, stages) < len(stages) for name in names))
-    return sorted(entries, key=lambda entry: (place := _place(entry.name, family), place < len(family) and _within(entry.name, names)))
+    for entry in entries:
+        if _place(entry.name, family) == len(family):
+            raise ModelError(
+                f"it has {'.'.join((entry.name, next(iter(entry.arrays), '')))}, which is of no network of that kind known here."
+            )
+    return sorted(entries, key=lambda entry: (_place(entry.name, family), _within(entry.name, names)))
 
 
 def _place(name: str, stages: tuple[str, ...]) -> int:
