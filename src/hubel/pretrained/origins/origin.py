@@ -21,7 +21,7 @@ class Trained:
 
     pixels: Pixels
     classes: str = "imagenet"
-    """A name in hubel.pretrained.classes.CLASSES."""
+    """A name that hubel.pretrained.classes.named knows."""
 
 
 def as_usual(path: Path, row: str, usual: Trained) -> Trained:
