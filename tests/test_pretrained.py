@@ -21,7 +21,9 @@ from hubel.layers import FC, BatchNorm, Conv, GlobalAvgPool
 from hubel.model import Model
 from hubel.pretrained.files import contents
 from hubel.pretrained.opening import of_file
+from hubel.pretrained.origins import Trained
 from hubel.pretrained.pairing import paired
+from hubel.pretrained.policies import imagenet
 from hubel.pretrained.units import Unit
 
 
@@ -159,6 +161,8 @@ WRONG = {  # without these tensors, and with those
         " has layer1.1.conv1.waight; the network's filters_16.4.0.0.0 has no waight."),
     "narrow stages": ([], {f"layer{stage}.2.conv2.weight": thin((16, 16, 3, 3)) for stage in (2, 3)},
         ": layer2.2.conv2.weight is (16, 16, 3, 3); the network's filters_32.2.0.0.3.weight is (32, 32, 3, 3)."),
+    "a number of more digits than Python reads": ([], {f"layer3.{'9' * 5000}.conv1.weight": thin((64, 64, 3, 3))},
+        f": layer3.{'9' * 5000}.conv1.weight is (64, 64, 3, 3); the network's classifier.1.weight is (10, 64)."),
     "one block more": ([], {"layer3.3.conv1.weight": thin((64, 64, 3, 3))},
         ": layer3.3.conv1.weight is (64, 64, 3, 3); the network's classifier.1.weight is (10, 64)."),
     "one batch norm more": ([], {f"layer4.bn.{role}": thin((64,)) for role in ("weight", "bias", "running_mean", "running_var")},
@@ -201,6 +205,12 @@ def test_windows_that_lie_across_are_not_windows_that_stand(tmp_path):
     state["Mixed_6b.branch7x7_2.conv.weight"] = thin((128, 128, 7, 1))
     words = ": Mixed_6b.branch7x7_2.conv.weight is (128, 128, 7, 1); the network's Mixed_6b.1.3.weight is (128, 128, 1, 7)."
     assert refusal(saved(tmp_path, state), "inception_v3_torch").startswith(words)
+
+
+def test_pictures_that_a_network_cannot_read_are_refused(tmp_path):
+    path = saved(tmp_path, torchvisions("inception_v3", init_weights=False))
+    with pytest.raises(ModelError, match="inception_v3_torch cannot read pictures of 40 x 40: Conv2d_4a_3x3|MaxPool_5a_3x3"):
+        of_file(path, "inception_v3_torch", trained=Trained(imagenet(40, 40)))
 
 
 # --- pairing ------------------------------------------------------------------------------------------------------------
@@ -337,7 +347,7 @@ def opened(path):
 
 
 @pytest.mark.parametrize("format", ["zip", "pickle", "safetensors", "npz"])
-@pytest.mark.parametrize("times", [12, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [12, pytest.param(150, marks=pytest.mark.slow)])
 def test_a_damaged_file_is_a_model_or_is_refused(tmp_path, format, times):
     path = tmp_path / f"weights.{format}"
     whole = written(format, path.with_suffix(".npz") if format == "npz" else path)

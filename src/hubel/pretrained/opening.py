@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from hubel.anatomy import anatomy
@@ -73,6 +74,12 @@ def _net(row: str, shape: Shape, classes: int | None) -> Expression:
     return net
 
 
+@lru_cache
+def _weights(row: str, shape: Shape, classes: int | None) -> int:
+    """How many weights the row has on paper, which is quick, without those of batch norms."""
+    return sum(layer.weights for layer in anatomy(_net(row, shape, classes), shape).rows if not isinstance(layer.part, BatchNorm))
+
+
 def _remedy(row: str, origin: Origin, units: Sequence[Unit]) -> str:
     fitting, like = list(fits(origin, units)), origin.like.get(row)
     if like in fitting:
@@ -91,9 +98,10 @@ def fits(origin: Origin, units: Sequence[Unit]) -> Iterator[str]:
     weights = [unit.arrays["weight"] for unit in units if "weight" in unit.arrays and not unit.norm]
     total, classes = sum(weight.numel() for weight in weights), _classes(units)
     for name, known in origin.rows.items():
-        net, shape = _net(name, known.pixels.shape, classes), known.pixels.shape
-        if sum(row.weights for row in anatomy(net, shape).rows if not isinstance(row.part, BatchNorm)) != total:
-            continue  # on paper, which is quick
-        ours = [module.get_parameter("weight") for module in learning(net, shape).values() if not isinstance(module, Norm)]
+        shape = known.pixels.shape
+        if _weights(name, shape, classes) != total:
+            continue
+        layers = learning(_net(name, shape, classes), shape).values()
+        ours = [module.get_parameter("weight") for module in layers if not isinstance(module, Norm)]
         if len(ours) == len(weights) and all(map(alike, weights, ours)):
             yield name
