@@ -135,6 +135,13 @@ def test_a_file_for_other_classes_is_the_network_for_so_many(tmp_path):
     assert anatomy(model.net, model.input).output == (10,)
 
 
+def test_a_file_with_one_score_tells_two_classes_apart(tmp_path):
+    model = of_file(saved(tmp_path, torchvisions("squeezenet1_1", num_classes=1)), "squeezenet_1_1")
+    assert (model.classes, model.data["name"]) == (("0", "1"), "2 classes, by torchvision")
+    first, second = model.predict(np.zeros((9, 9, 3), np.uint8)).ranked
+    assert first[1] + second[1] == pytest.approx(1)
+
+
 # --- one tensor that is wrong -------------------------------------------------------------------------------------------
 
 

@@ -50,8 +50,8 @@ def of_file(path: Path, row: str, origin: str | None = None, trained: Trained | 
         raise ModelError(f"{error} {_remedy(row, made_by, units)}".rstrip()) from None
     network = build(net, shape, None)
     network.load_state_dict(tensors)
-    classes = named(known.classes, count or 0)
-    of = known.classes if classes == named(known.classes, None) else f"{count} classes"
+    classes = named(known.classes, 2 if count == 1 else count)  # one score tells two apart
+    of = known.classes if classes == named(known.classes, None) else f"{len(classes)} classes"
     data = {"name": f"{of}, by {made_by.name}", "file": path.name, "sha256": found.sha256}
     return Model(net, shape, classes, known.pixels, network.eval(), {}, data, {})
 
