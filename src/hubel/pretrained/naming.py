@@ -8,9 +8,10 @@ from hubel.errors import FetchError, ModelError, choices, shortened
 from hubel.fetching import Told, cache, checked, digests, fetched, locked
 from hubel.model import Model, load
 from hubel.nets import NETS, variant
+from hubel.pretrained.contents import Contents
 from hubel.pretrained.files import contents
 from hubel.pretrained.opening import fits, of_file
-from hubel.pretrained.origins import origin_of
+from hubel.pretrained.origins import Origin, origin_of
 from hubel.pretrained.published import PUBLISHED, Published, of_row
 from hubel.rewrite import fitted, judged
 from hubel.weights import is_ours
@@ -116,26 +117,25 @@ def _own(path: Path, row: str | None) -> Model:
 
 
 def _unlisted(path: Path, row: str | None, origin: str | None) -> Model:
-    row, known_by = (row, "as you say") if row else (_only_row(path, origin), "the only network that it fits")
-    model = of_file(path, row, origin)
-    whose = model.data["name"].rpartition(" by ")[2]
-    model.data |= {"row": row, "origin": whose, "weights": "", "known_by": known_by, "published": "", "licence": "not known"}
+    found = contents(path)
+    made_by = origin_of(found, origin)
+    row, known_by = (row, "as you say") if row else (_only_row(found, made_by), "the only network that it fits")
+    model = of_file(path, row, made_by.name)
+    model.data |= {"row": row, "origin": made_by.name, "weights": "", "known_by": known_by, "published": "", "licence": "not known"}
     return model
 
 
-def _only_row(path: Path, origin: str | None) -> str:
+def _only_row(found: Contents, made_by: Origin) -> str:
     """The one row that a file fits. Raises ModelError, with their names, where there are several, or none."""
-    found = contents(path)
-    made_by = origin_of(found, origin)
     try:
         rows = list(fits(made_by, made_by.units(found.entries)))
     except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+        raise ModelError(f"{found.path}: {error}") from error
     if len(rows) == 1:
         return rows[0]
     if rows:
-        raise ModelError(f"{path} is {made_by.name}'s, and fits {' and '.join(rows)} alike: say which it is.")
-    raise ModelError(f"{path} looks like {made_by.name}'s, but fits none of the networks known of it: {', '.join(made_by.rows)}.")
+        raise ModelError(f"{found.path} is {made_by.name}'s, and fits {' and '.join(rows)} alike: say which it is.")
+    raise ModelError(f"{found.path} looks like {made_by.name}'s, but fits none of the networks known of it: {', '.join(made_by.rows)}.")
 
 
 def _refuse_other(listed: Published, path: Path, row: str | None, origin: str | None) -> None:

@@ -22,9 +22,9 @@ def _values(pixels: Pixels) -> str:
     low, high = (tuple((value - mean) / deviation for mean, deviation in zip(pixels.mean, pixels.deviation)) for value in (0, 1))
     if len(set(low)) == len(set(high)) == 1:
         return f"values from {low[0]:g} to {high[0]:g}"
-    if set(pixels.deviation) == {1 / 255}:
-        return f"values of 0 to 255, less ({', '.join(f'{255 * mean:g}' for mean in pixels.mean)})"
-    return f"less {pixels.mean}, by {pixels.deviation}"
+    means, deviations = (", ".join(f"{255 * value:g}" for value in values) for values in (pixels.mean, pixels.deviation))
+    by = "" if set(pixels.deviation) == {1 / 255} else f", by ({deviations})"
+    return f"values of 0 to 255, less ({means}){by}"
 
 
 def described(model: Model) -> str:

@@ -38,6 +38,8 @@ ONNX = tuple(_onnx(*row) for row in (  # id, path, bytes, SHA-256, Top-1, Top-5
 CAFFE = tuple(_caffe(*row) for row in (  # id, size, SHA-1, licence, top-1, top-5, URL, source
     ("alexnet_caffe.bvlc", "232 MB", "9116a64c0fbe4459d18f4bb6b56d647b63920377", "unrestricted", "57.1", "80.2",
      "http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel", "Caffe, models/bvlc_alexnet/readme.md"),
+    ("caffenet.bvlc", "", "4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46", "unrestricted", "57.4", "80.4",
+     "http://dl.caffe.berkeleyvision.org/bvlc_reference_caffenet.caffemodel", "Caffe, models/bvlc_reference_caffenet/readme.md"),
     ("googlenet_caffe.bvlc", "51 MB", "405fc5acd08a3bb12de8ee5e23a96bec22f08204", "unrestricted", "68.7", "88.9",
      "http://dl.caffe.berkeleyvision.org/bvlc_googlenet.caffemodel", "Caffe, models/bvlc_googlenet/readme.md"),
     ("vgg16.oxford", "528 MB", "9363e1f6d65f7dba68c4f27a1e62105cdf6c4e24", "CC BY 4.0", "", "",
