@@ -55,7 +55,8 @@ def torch_units(entries: Iterable[Entry], epsilon: float | None = None) -> list[
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
     """A key by which names are sorted with their numbers as numbers: layer2 before layer10."""
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name))
+    parts = re.split(r"(\d+)", name)
+    return tuple((len(part.lstrip("0")), part.lstrip("0")) if part.isdecimal() else (-1, part) for part in parts)
 
 
 def flat_inputs(weight: Tensor, maps: int) -> Tensor:
