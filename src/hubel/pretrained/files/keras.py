@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import mmap
-import re
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
@@ -25,7 +24,7 @@ HEAP = b"GCOL\1\0\0\0"
 """How HDF5 marks a heap of strings; its size in eight bytes follows. From "HDF5 File Format Specification", III.E."""
 
 MOST, LONGEST = 10_000, 2**30
-"""Names in a list, and bytes in all of them. A file whose strings of any length could have more is no file of Keras's."""
+"""Names in a list, and bytes in all of them: a list of strings of any length might mean the longest in the file, a whole model's JSON, each time."""
 
 VARIABLES = {
     "conv2d": ("kernel", "bias"),
@@ -68,49 +67,46 @@ def _h5py() -> Any:
 
 def _named(root: Any, longest: int) -> Iterator[Named]:
     """The legacy format: lists of the layers' names and of the names of each one's arrays."""
+    total = 0
     for layer in _names(root, "layer_names", longest):
         group = _group(root, layer)
         names = _names(group, "weight_names", longest)
+        total += len(names)
+        if total > MOST:
+            raise ModelError(f"lists more than {MOST:,} arrays: no file of Keras's does.")
+        shortened = [name.rpartition("/")[2].removesuffix(":0") for name in names]
+        own = shortened if len(set(shortened)) == len(names) else names
         if names:
-            yield layer, "", {_own(name, names): _array(group, name) for name in names}
-
-
-def _own(name: str, names: list[str]) -> str:
-    """An array's name within its layer; the whole of it where that is another's too."""
-    own = name.rpartition("/")[2].removesuffix(":0")
-    return own if sum(other.rpartition("/")[2].removesuffix(":0") == own for other in names) == 1 else name
+            yield layer, "", {short: _array(group, name) for short, name in zip(own, names)}
 
 
 def _numbered(root: Any, longest: int) -> Iterator[Named]:
     """Keras 3's format: a group for each layer, numbered within its class, with numbered arrays and the layer's name beside them."""
     layers = _inside(root, "layers")
-    if layers is None:
-        raise ModelError("is an HDF5 file, but neither lists layers nor holds any, so it is no file of Keras's.")
-    for part in sorted(layers, key=_numbered_class)[:MOST]:
+    if layers is None or len(layers) > MOST:
+        raise ModelError("is an HDF5 file, but has no list of layers as Keras writes them.")
+    for part in sorted(layers, key=_class_and_number):
         group = _group(layers, part)
         if _inside(group, "layers") is not None:
             raise ModelError(f"holds a network within the network, {part}, and does not say in which order that goes. {LEGACY}")
-        variables, kind = _inside(group, "vars"), _numbered_class(part)[0]
+        variables, kind = _inside(group, "vars"), _class_and_number(part)[0]
         if variables is None or not len(variables):
             continue
-        said = _names(variables, "name", longest)
-        if kind not in VARIABLES or len(said) != 1:
-            raise ModelError(
-                f"does not say what its {part} is: it is from an early Keras 3, or has layers that are not known here. {LEGACY}"
-            )
-        roles = VARIABLES[kind]
+        said, roles = _names(variables, "name", longest), VARIABLES.get(kind, ())
+        if len(said) != 1 or len(variables) > len(roles):
+            raise ModelError(f"does not say what its {part} is, as early files of Keras 3 do not, or has more than is known here. {LEGACY}")
         found = roles[1:] if kind == "batch_normalization" and len(variables) == 3 else roles[: len(variables)]
         yield said[0], kind, {role: _array(variables, str(number)) for number, role in enumerate(found)}
 
 
-def _numbered_class(part: str) -> tuple[str, int]:
-    kind, number = re.fullmatch(r"(.*?)(?:_(\d{1,9}))?", part, re.DOTALL).groups()  # type: ignore[union-attr]  # it fits all
-    return kind, int(number or 0)
+def _class_and_number(part: str) -> tuple[str, int]:
+    kind, _, number = part.rpartition("_")
+    return (kind, int(number)) if number.isdecimal() else (part, 0)
 
 
 def _parts(group: Any, name: str) -> list[str]:
     """What a list of names is called: HDF5 has no room for more than 64 kB in one, so that a longer one stands in several, numbered."""
-    return [name] if name in group.attrs else list(takewhile(group.attrs.__contains__, (f"{name}{number}" for number in range(MOST))))
+    return [name] if name in group.attrs else list(takewhile(group.attrs.__contains__, (f"{name}{number}" for number in range(100))))
 
 
 def _names(group: Any, name: str, longest: int) -> list[str]:
@@ -143,7 +139,7 @@ def _longest(path: Path) -> int:
 
 
 def _longest_of_heap(view: mmap.mmap, start: int) -> int:
-    """Of its strings: each has a head of 16 bytes, its number and its length among them, and is filled up to eights. What is free has number 0."""
+    """Of its strings: each has a head of 16 bytes, with its number and length, and is filled up to eights. What is free has number 0."""
     place, longest = start + 16, 0
     end = start + int.from_bytes(view[start + 8 : place], "little")
     while place + 16 <= min(end, len(view)):
