@@ -16,8 +16,10 @@ import torch
 from PIL import Image
 
 from hubel.errors import ModelError
+from hubel.pretrained.contents import Entry
 from hubel.pretrained.files import contents
 from hubel.pretrained.opening import of_file
+from hubel.pretrained.origins import ORIGINS
 
 DATA = os.environ.get("HUBEL_TEST_DATA")
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's, of its own variables
@@ -167,6 +169,33 @@ def test_mobilenet_as_google_trained_it_recognises_real_pictures():
     assert abs((ranked[:, 0] == labels).float().mean() - 0.585) <= 0.02
     assert abs((ranked == labels[:, None]).any(1).float().mean() - 0.855) <= 0.02
     assert all(ours.classes[label].startswith(path.stem[5:]) for label, path in zip(labels, pictures))
+
+
+def test_a_file_of_keras_1_is_laid_out_anew_with_red_first_and_the_inputs_of_the_first_connected_layer_by_channel():
+    """Names as in VGG's file of 2016. Five maps of 2 x 3 places are flattened."""
+    kernel, dense = torch.rand(3, 3, 3, 5), torch.rand(2 * 3 * 5, 4)
+    entries = [
+        Entry("block1_conv1", {"block1_conv1_W_1": kernel, "block1_conv1_b_1": torch.rand(5)}),
+        Entry("fc1", {"fc1_W_1": dense, "fc1_b_1": torch.rand(4)}),
+        Entry("predictions", {"predictions_W_1": torch.rand(4, 7), "predictions_b_1": torch.rand(7)}),
+    ]
+    conv1, fc1, predictions = ORIGINS["keras"].units(entries)
+    assert conv1.arrays["weight"].shape == (5, 3, 3, 3) and predictions.arrays["weight"].shape == (7, 4)
+    assert conv1.arrays["weight"][4, 0, 1, 2] == kernel[1, 2, 2, 4]  # the last of blue, green, red
+    maps = torch.rand(1, 5, 2, 3)
+    torch.testing.assert_close(maps.flatten(1) @ fc1.arrays["weight"].t(), maps.permute(0, 2, 3, 1).flatten(1) @ dense)
+    assert conv1.called("weight") == "block1_conv1.block1_conv1_W_1"
+
+
+def test_layers_that_lie_in_the_order_of_the_alphabet_come_in_that_of_the_network():
+    layers = ("conv1", "conv_dw_1", "conv_pw_1", "conv_dw_2", "conv_pw_2", "conv_dw_10", "conv_pw_10", "conv_preds")
+    entries = [
+        Entry(name, {"depthwise_kernel" if "dw" in name else "kernel": torch.rand(1, 1, 4, 1 if "dw" in name else 4)})
+        for name in sorted(layers)
+    ]
+    units = ORIGINS["keras"].units(entries)
+    assert tuple(unit.name for unit in units) == layers
+    assert [len(unit.arrays["weight"][0]) for unit in units] == [4, 1, 4, 1, 4, 1, 4, 4]
 
 
 # --- Files of anybody's -------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ HEAP = b"GCOL\1\0\0\0"
 """How HDF5 marks a heap of strings; its size in eight bytes follows. From "HDF5 File Format Specification", III.E."""
 
 MOST, LONGEST = 10_000, 2**30
-"""Names in a list, and bytes in all of them: a list of strings of any length might mean the longest in the file, a whole model's JSON, each time."""
+"""Names in a list, and bytes in all of them: where they are of any length, each may be the longest string in the file, a model's JSON."""
 
 VARIABLES = {
     "conv2d": ("kernel", "bias"),
