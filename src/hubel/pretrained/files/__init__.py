@@ -8,12 +8,13 @@ from pathlib import Path
 
 from hubel.errors import ModelError
 from hubel.pretrained.contents import Contents, Entry
-from hubel.pretrained.files import listed, pickled
+from hubel.pretrained.files import keras, listed, pickled
 
 FORMATS: dict[str, Callable[[Path], tuple[Entry, ...]]] = {
     "torch": pickled.entries,
     "safetensors": listed.of_safetensors,
     "npz": listed.of_npz,
+    "keras": keras.entries,
 }
 """How each is read. Each raises ModelError, without the path, in words that follow it."""
 
@@ -46,4 +47,6 @@ def format_of(path: Path) -> str | None:
         return "safetensors"
     if first.startswith(b"\x80"):  # torch's, before it packed them
         return "torch"
+    if first.startswith(keras.SIGNATURE):
+        return "keras"
     return None

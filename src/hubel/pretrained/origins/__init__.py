@@ -2,11 +2,11 @@
 
 from hubel.errors import ModelError, choices
 from hubel.pretrained.contents import Contents
-from hubel.pretrained.origins import akamaster, andreasveit, gpleiss, timm, torchvision
+from hubel.pretrained.origins import akamaster, andreasveit, gpleiss, keras, timm, torchvision
 from hubel.pretrained.origins.origin import Origin as Origin
 from hubel.pretrained.origins.origin import Trained as Trained
 
-ORIGINS: dict[str, Origin] = {module.ORIGIN.name: module.ORIGIN for module in (akamaster, andreasveit, gpleiss, torchvision, timm)}
+ORIGINS: dict[str, Origin] = {module.ORIGIN.name: module.ORIGIN for module in (akamaster, andreasveit, gpleiss, torchvision, timm, keras)}
 """The first that a file looks like is taken for its own, so the more special stand first."""
 
 
