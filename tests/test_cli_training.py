@@ -155,8 +155,8 @@ def test_predict_draws_a_sample_of_a_known_set(tmp_path, capsys):
         (("train", "FC(10)", "digits", "--input", "8"), "1xHxW"),
         (("train", "lenet5", "digits", "--epochs", "0"), "epochs=0"),
         (("train", "FC(9)", "digits", "--input", "1x8x8"), r"end it with FC(10)"),
-        (("test", "nowhere.safetensors", "digits"), "nowhere.safetensors cannot be read"),
-        (("predict", "nowhere.safetensors", "x.png"), "nowhere.safetensors cannot be read"),
+        (("test", "nowhere.safetensors", "digits"), "no file nowhere.safetensors"),
+        (("predict", "nowhere.safetensors", "x.png"), "no file nowhere.safetensors"),
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_status_2(tmp_path, monkeypatch, capsys, words, message):

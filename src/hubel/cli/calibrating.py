@@ -31,7 +31,7 @@ def declare(verbs: Any) -> None:
     calibrate = verbs.add_parser(
         "calibrate", allow_abbrev=False, help="make a model's probabilities mean what they say; its decisions stay as they are"
     )
-    models.declare(calibrate)
+    models.declare(calibrate, changes=True)
     calibrate.add_argument(
         "data", help="the set that it was trained on: its validation split is read or, where it has none, the part that training held out"
     )
@@ -57,7 +57,7 @@ def run_calibrate(given: argparse.Namespace) -> int:
         with joined() as ranks, Progress(shown=not given.json) as progress:
             if ranks.first and (path.parent / folder.RECIPE).exists():
                 kept.enter_context(folder.held(path.parent))  # a run that went on there meanwhile would write a better model
-            model = models.opened(given)
+            model = models.own(given)
             source = open_source(given.data, progress.told)
             model.numbers_of(source.classes, source.name)  # before anything is decoded
             pictures, name = _pictures(model, source, given, progress)

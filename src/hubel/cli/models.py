@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from hubel.model import Model
 
 
-def declare(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("model", help="a model file")
+PUBLISHED = "; or published weights, by an id that `hubel weights` lists, or a file of anybody's"
+
+
+def declare(verb: argparse.ArgumentParser, changes: bool = False) -> None:
+    """The flags that say which model; changes: whether its file will be written, so that it must be one of ours."""
+    verb.add_argument("model", help=f"a model file or run folder{'' if changes else PUBLISHED}")
     verb.add_argument(
         "--module",
         metavar="PLACE:NAME",
@@ -25,7 +29,14 @@ def declare(verb: argparse.ArgumentParser) -> None:
 
 
 def opened(given: argparse.Namespace) -> Model:
-    """The model that the command is about."""
+    """The model that the command is about, or published weights as one."""
+    from hubel.pretrained import naming
+
+    return own(given) if given.module else naming.opened(given.model)
+
+
+def own(given: argparse.Namespace) -> Model:
+    """The model file that the command is about."""
     from hubel.model import load
 
     return load(given.model, _imported(given.module) if given.module else None)

@@ -16,6 +16,9 @@ from hubel.pretrained.published import PUBLISHED, Published, of_row
 from hubel.rewrite import fitted, judged
 from hubel.weights import is_ours
 
+ENDINGS = (".safetensors", ".pth", ".pt", ".th", ".npz", ".h5", ".onnx", ".caffemodel")
+"""What is so called is meant for a file."""
+
 
 def opened(text: str | Path, row: str | None = None, origin: str | None = None, told: Told | None = None) -> Model:
     """The network with the weights that `text` names, ready to be used.
@@ -102,7 +105,7 @@ def _file(path: Path) -> Path:
         return path
     if path.exists():
         raise ModelError(f"{path} is no file, but a device, a pipe or the like.")
-    if len(path.parts) > 1:
+    if len(path.parts) > 1 or path.suffix in ENDINGS:
         raise ModelError(f"There is no file {path}.")
     raise ModelError(f"{choices(str(path), [*PUBLISHED, *NETS], 'file, listed weights or network')} `hubel weights` lists them.")
 
