@@ -8,12 +8,14 @@ from pathlib import Path
 
 from hubel.errors import ModelError
 from hubel.pretrained.contents import Contents, Entry
-from hubel.pretrained.files import listed, pickled
+from hubel.pretrained.files import caffe, listed, onnx, pickled
 
 FORMATS: dict[str, Callable[[Path], tuple[Entry, ...]]] = {
     "torch": pickled.entries,
     "safetensors": listed.of_safetensors,
     "npz": listed.of_npz,
+    "onnx": onnx.entries,
+    "caffe": caffe.entries,
 }
 """How each is read. Each raises ModelError, without the path, in words that follow it."""
 
@@ -35,7 +37,7 @@ def contents(path: Path) -> Contents:
 
 
 def format_of(path: Path) -> str | None:
-    """The format of a file, by its first bytes; None where it is none of those."""
+    """The format of a file, by its content; None where it is none of those."""
     with path.open("rb") as file:
         first = file.read(16)
     if first.startswith(b"PK\x03\x04"):
@@ -44,4 +46,6 @@ def format_of(path: Path) -> str | None:
         return "torch"
     if len(first) > 8 and first[8:9] == b"{":
         return "safetensors"
-    return None
+    if onnx.looks_so(path):  # last, as neither format has first bytes of its own
+        return "onnx"
+    return "caffe" if caffe.looks_so(path) else None

@@ -20,7 +20,7 @@ USUAL = Trained(imagenet(224, 256))
 
 ORIGIN = Origin(
     "torchvision",
-    ("torch",),
+    ("torch", "onnx"),
     re.compile(r"features\.0|features\.conv0|features\.0\.0|layer1\.0\.conv1|conv1\.conv|Conv2d_1a_3x3\.conv"),
     {
         **dict.fromkeys(
