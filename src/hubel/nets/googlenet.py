@@ -68,7 +68,10 @@ def assembled(conv: Callable[..., Chain], large: int, auxiliary: Expression, oth
     return Chain(**stages)
 
 
-def googlenet(lrn: LRN = LRN(), classes: int = 1000) -> Chain:
+ALEXNETS_LRN = LRN()
+
+
+def googlenet(lrn: LRN = ALEXNETS_LRN, classes: int = 1000) -> Chain:
     """Table 1, figure 3 and section 5: 3x224x224 in."""
     maxpool = MaxPool(3, 2, fit="ceil")
     auxiliary = AvgPool(5, 3) >> rectified(128, 1) >> FC(1024) >> ReLU() >> Dropout(0.7) >> FC(classes)

@@ -44,7 +44,7 @@ def format_of(path: Path) -> str | None:
         return "npz" if listed.is_npz(path) else "torch"
     if first.startswith(b"\x80"):  # torch's, before it packed them
         return "torch"
-    if len(first) > 8 and first[8:9] == b"{":
+    if first[5:9] == b"\0\0\0{":  # a header of less than 2^40 bytes
         return "safetensors"
     if onnx.looks_so(path):  # last, as neither format has first bytes of its own
         return "onnx"

@@ -146,9 +146,9 @@ def _layer(node: Node, arrays: Mapping[str, Tensor]) -> Entry:
 
 def _joined(layer: Entry, node: Node, array: Tensor) -> Entry:
     """The layer with what follows it: the bias of a product, or the scale and shift that Caffe2 has behind a batch norm."""
-    arrays = dict(layer.arrays)
+    arrays = {role: own.double() for role, own in layer.arrays.items()}  # halves would be rounded again
     norm = layer.kind == "BatchNormalization"
-    bias = arrays.get("bias", torch.zeros(()))
+    array, bias = array.double(), arrays.get("bias", torch.zeros((), dtype=torch.float64))
     if node.kind == "Add":
         arrays["bias"] = bias + array
     elif node.kind == "Mul" and norm and array.shape == arrays["weight"].shape == bias.shape:
@@ -201,7 +201,9 @@ def _array(message: memoryview, name: str) -> Tensor | None:
     """A TensorProto's numbers; None where they are no floating-point numbers."""
     tensor = wire.gathered(message, (1, 2, 4, 5, 9, 10, 13, 14))
     if tensor[13] or wire.number(tensor[14]) == 1:
-        raise ModelError(f"keeps {name} in another file, and no other file is opened. Export it whole (torch.onnx.export: external_data=False).")
+        raise ModelError(
+            f"keeps {name} in another file, and no other file is opened. Export it whole (torch.onnx.export: external_data=False)."
+        )
     if (kind := wire.number(tensor[2])) not in KINDS:
         return None
     stored, meant = KINDS[kind]

@@ -44,7 +44,9 @@ def fields(message: memoryview) -> Iterator[tuple[int, Value]]:
         number, kind = key >> 3, key & 7
         count += 1
         if number == 0 or count > MOST:
-            raise ModelError(f"is damaged, or no such file: {'a field has the number 0' if number == 0 else f'a message of {MOST:,} fields'}.")
+            raise ModelError(
+                f"is damaged, or no such file: {'a field has the number 0' if number == 0 else f'a message of {MOST:,} fields'}."
+            )
         if kind == VARINT:
             value, place = _varint(message, place)
             yield number, value
@@ -79,8 +81,9 @@ def messages(values: Iterable[Value]) -> Iterator[memoryview]:
 
 
 def text(values: Sequence[Value]) -> str:
-    """The last of the values of a string's field, which is the one that counts; empty without one."""
-    return bytes(list(messages(values))[-1]).decode(errors="replace") if values else ""
+    """The last of the values of a string's field, which is the one that counts, on one line; empty without one."""
+    found = bytes(list(messages(values))[-1]).decode(errors="replace") if values else ""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in found)
 
 
 def number(values: Sequence[Value], otherwise: int = 0) -> int:

@@ -50,7 +50,10 @@ def _roles(entry: Entry) -> tuple[dict[str, Tensor], dict[str, str]]:
     if entry.kind not in BLOBS or len(entry.arrays) > len(BLOBS[entry.kind]):
         raise ModelError(f"has weights in {entry.name}, a {entry.kind}; known are {', '.join(BLOBS)}.")
     names = dict(zip(BLOBS[entry.kind], entry.arrays))
-    arrays = {role: entry.arrays[name] if role == "weight" and entry.kind != "Scale" else entry.arrays[name].flatten() for role, name in names.items()}
+    arrays = {
+        role: entry.arrays[name] if role == "weight" and entry.kind != "Scale" else entry.arrays[name].flatten()
+        for role, name in names.items()
+    }
     if entry.kind == "InnerProduct":
         weight = arrays["weight"].reshape(arrays["weight"].shape[-2:]) if arrays["weight"].shape[:-2].numel() == 1 else arrays["weight"]
         arrays["weight"] = weight.T if entry.said.get("transposed") else weight

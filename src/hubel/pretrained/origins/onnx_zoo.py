@@ -23,9 +23,10 @@ ORIGIN = Origin(
     "onnx_zoo",
     ("onnx",),
     re.compile(r"(ConvBnFusion_W_)?(resnetv1\d|vgg0|squeezenet0)_conv0"),
-    dict.fromkeys(
-        ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "vgg16", "vgg19", "squeezenet_1_1"), Trained(imagenet(224, 256))
-    ),
+    {
+        **dict.fromkeys(("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "vgg16", "vgg19"), Trained(imagenet(224, 256))),
+        "squeezenet_1_1": Trained(imagenet(227, 256)),  # the zoo's 224 does not fit its windows: of these it reads 223
+    },
     units,
     {"resnet50_v15": "resnet50", "resnet101_v15": "resnet101", "resnet152_v15": "resnet152"},
 )

@@ -48,7 +48,11 @@ ROLES = ("weight", "bias", "running_mean", "running_var")
 def torch_units(entries: Iterable[Entry], epsilon: float | None = None) -> list[Unit]:
     """Layers named and laid out as torch's own: what is left is to drop the count of batches."""
     return [
-        Unit(entry.name, {role: array for role, array in entry.arrays.items() if role != "num_batches_tracked"}, entry.said.get("epsilon", epsilon))
+        Unit(
+            entry.name,
+            {role: array for role, array in entry.arrays.items() if role != "num_batches_tracked"},
+            entry.said.get("epsilon", epsilon),
+        )
         for entry in entries
     ]
 
