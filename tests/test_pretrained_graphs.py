@@ -417,12 +417,18 @@ def test_a_file_of_nobody_known_here_asks_for_its_origin(tmp_path):
         (b"\x0b\x0c", "a field of type 3"),
         (b"\x0f", "a field of type 7"),
         (b"\x02\x00", "the number 0"),
-        (b"\x08\x00" * (wire.MOST + 1), "a message of 1,048,576 fields"),
     ],
 )
 def test_what_is_no_message_is_refused(bytes, match):
     with pytest.raises(ModelError, match=match):
         list(wire.fields(memoryview(bytes)))
+
+
+def test_a_message_has_no_more_fields_than_a_network_needs(monkeypatch):
+    monkeypatch.setattr(wire, "MOST", 1000)
+    assert len(list(wire.fields(memoryview(b"\x08\x00" * 1000)))) == 1000
+    with pytest.raises(ModelError, match="a message of 1,000 fields"):
+        list(wire.fields(memoryview(b"\x08\x00" * 1001)))
 
 
 def test_arrays_that_claim_another_size_than_they_have_are_refused_before_room_is_made_for_them(tmp_path):
@@ -431,40 +437,42 @@ def test_arrays_that_claim_another_size_than_they_have_are_refused_before_room_i
         contents(given(tmp_path / "net", field(100, field(1, b"conv1") + field(2, b"Convolution") + field(7, huge))))
 
 
-@pytest.mark.parametrize("format", ["caffe", "onnx"])
-def test_damaged_graphs_give_layers_or_a_plain_error(format, tmp_path):
-    noise = random.Random(0)
-    if format == "caffe":
-        whole = (
-            field(1, b"Net")
-            + layer("conv1", "Convolution", [torch.ones(2, 1, 2, 2), torch.ones(2)])
-            + layer("bn1", "BatchNorm", [torch.ones(2)] * 3)
-        )
-        whole += caffefiles.v1_layer("fc8", "InnerProduct", [torch.ones(3, 2)])
-    else:
+def small_graph(format, file):
+    """A file of a convolution, a batch norm and a product."""
+    if format == "onnx":
         graph = Graph(1, 1, 4, 4)
         x = graph.node("Conv", "data", graph.array("conv1.weight", torch.ones(2, 1, 2, 2)))
         x = graph.node("BatchNormalization", x, *(graph.array(f"bn1.{name}", torch.ones(2)) for name in "abcd"))
-        graph.node("Gemm", graph.node("Add", x, x), graph.array("fc.weight", torch.ones(3, 2), 10, False), transB=1)
-        whole = graph.saved(tmp_path / "whole").read_bytes()
-    assert format_of(given(tmp_path / "whole", whole)) == format
-    outcomes = set()
-    for at in [*range(1, len(whole), 3), *[len(whole)] * 400]:
+        graph.node("Gemm", graph.node("Flatten", graph.node("Add", x, x)), graph.array("fc.weight", torch.ones(3, 18), 10, False), transB=1)
+        return graph.saved(file)
+    if format == "caffe":
+        norm = layer("bn1", "BatchNorm", [torch.ones(2), torch.ones(2), torch.ones(1)])
+        product = layer("fc8", "InnerProduct", [torch.ones(3, 18)])
+        return given(file, field(1, b"Net") + layer("conv1", "Convolution", [torch.ones(2, 1, 2, 2), torch.ones(2)]) + norm + product)
+    arrays = {"Convolution": [torch.ones(2, 1, 2, 2)], "InnerProduct": [torch.ones(3, 18)]}
+    return given(file, b"".join(caffefiles.v1_layer(kind, kind, some) for kind, some in arrays.items()))
+
+
+@pytest.mark.parametrize("format", ["caffe", "caffe before 2015", "onnx"])
+def test_damaged_graphs_give_a_network_or_a_plain_error(format, tmp_path):
+    noise, origin = random.Random(0), ORIGINS["onnx_zoo" if format == "onnx" else "caffe"]
+    whole = small_graph(format, tmp_path / "whole").read_bytes()
+    net = Conv(2, 2, bias=False) >> BatchNorm() >> FC(3, bias=False)
+    assert format_of(tmp_path / "whole") == format.split()[0]
+    outcomes, spoken = set(), []
+    for at in [*range(1, len(whole), 3), *[len(whole)] * 300]:
         damaged = bytearray(whole[:at])
         if at == len(whole):
             for _ in range(noise.randint(1, 3)):
                 damaged[noise.randrange(len(whole))] = noise.randrange(256)
         try:
-            units = ORIGINS["caffe" if format == "caffe" else "onnx_zoo"].units(
-                contents(given(tmp_path / "damaged", bytes(damaged))).entries
-            )
-            assert all(array.numel() <= len(whole) for unit in units for array in unit.arrays.values())
-            outcomes.add("units")
+            tensors = paired(net, (1, 4, 4), origin.units(contents(given(tmp_path / "damaged", bytes(damaged))).entries), "file")
+            outcomes.add(sum(tensor.numel() for tensor in tensors.values()))
         except ModelError as error:
-            said = str(error)
-            assert said.isprintable()
             outcomes.add("refused")
-    assert outcomes == {"units", "refused"}
+            spoken.append(str(error))
+    assert all(map(str.isprintable, spoken)), "whatever a file calls its layers"
+    assert outcomes == {8 + 4 * 2 + 1 + 3 * 18, "refused"}
 
 
 def test_a_cycle_of_nodes_comes_to_an_end(tmp_path):

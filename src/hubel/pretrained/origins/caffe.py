@@ -56,7 +56,7 @@ def _roles(entry: Entry) -> tuple[dict[str, Tensor], dict[str, str]]:
     }
     if entry.kind == "InnerProduct":
         weight = arrays["weight"].reshape(arrays["weight"].shape[-2:]) if arrays["weight"].shape[:-2].numel() == 1 else arrays["weight"]
-        arrays["weight"] = weight.T if entry.said.get("transposed") else weight
+        arrays["weight"] = weight.mT if entry.said.get("transposed") and weight.dim() == 2 else weight
     if entry.kind == "BatchNorm":
         arrays = _divided(entry.name, arrays)
     return arrays, names
