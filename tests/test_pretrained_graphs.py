@@ -391,6 +391,11 @@ def test_weights_that_would_be_lost_are_refused(tmp_path):
         graph.node(kind, x, graph.array("more", torch.ones(shape)))
         refused(graph, tmp_path / "net.onnx", f"a {kind} behind conv1")
     graph = Graph(1, 3, 8, 8)
+    x = graph.node("Conv", "data", graph.array("conv1.weight", torch.ones(4, 3, 3, 3)))
+    shift = graph.array("shift", torch.ones(1, 4, 1, 1))
+    graph.node("Add", graph.node("Add", x, shift), shift)
+    refused(graph, tmp_path / "net.onnx", "an? Add behind conv1")
+    graph = Graph(1, 3, 8, 8)
     graph.node("Mul", "data", graph.array("deviation", torch.ones(1, 3, 1, 1)))  # of the picture: a pixel policy within the file
     refused(graph, tmp_path / "net.onnx", "a Mul")
     graph = Graph(1, 3)

@@ -14,6 +14,7 @@ from functools import partial
 
 from hubel.joints import Chain, Concat, Expression, Head
 from hubel.layers import FC, LRN, AdaptiveAvgPool, AvgPool, BatchNorm, Conv, Dropout, GlobalAvgPool, MaxPool, ReLU
+from hubel.nets.alexnet import CAFFE_LRN
 from hubel.nets.paper import Figure, Variant
 
 # fmt: off
@@ -164,7 +165,7 @@ VARIANTS = (
     ),
     Variant(
         "googlenet_caffe", "GoogLeNet as Caffe's bvlc_googlenet has it: other constants of its LRNs", CITATION,
-        partial(googlenet, LRN(5, 1.0, 1e-4 / 5)), (3, 224, 224), "he",
+        partial(googlenet, CAFFE_LRN), (3, 224, 224), "he",
         exact=(("parameters", "", 6_998_552), ("parameters_with_heads", "", 13_378_280), ("weight_layers", "", 22)),
     ),
     Variant(

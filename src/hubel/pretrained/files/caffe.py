@@ -21,6 +21,9 @@ V1_TYPES = {4: "Convolution", 14: "InnerProduct", 39: "Deconvolution"}
 INNER_PRODUCT_PARAM, TRANSPOSE = 117, 6
 BATCH_NORM_PARAM, EPS = 139, 3
 
+MOST_BLOBS = 16
+"""Of one layer; those of networks here have three at most."""
+
 
 def entries(path: Path) -> tuple[Entry, ...]:
     """The layers that have arrays, in the file's order, which is the net's; the arrays are named 0, 1, 2."""
@@ -62,6 +65,8 @@ def _v1_layer(message: memoryview) -> Entry:
 
 
 def _blobs(name: str, values: Sequence[wire.Value]) -> dict[str, Tensor]:
+    if len(values) > MOST_BLOBS:
+        raise ModelError(f"is damaged: {name} has {len(values):,} arrays.")
     return {str(index): _blob(blob, f"{name}.{index}") for index, blob in enumerate(wire.messages(values))}
 
 

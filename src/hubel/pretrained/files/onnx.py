@@ -52,7 +52,7 @@ def entries(path: Path) -> tuple[Entry, ...]:
     graph = wire.gathered(graphs[-1], (1, 5, 12, 15))
     if graph[15]:
         raise ModelError("keeps arrays sparsely, which is not read.")
-    nodes = [_node(message) for message in wire.messages(graph[1])]
+    nodes = list(_nodes(wire.messages(graph[1])))
     arrays = dict(_arrays(nodes, wire.messages(graph[5])))
     layers = _layers(nodes, arrays)
     outputs = [wire.text(wire.gathered(output, (1,))[1]) for output in wire.messages(graph[12])]
@@ -98,7 +98,10 @@ def walked(nodes: Sequence[Node], weighted: Iterable[int], outputs: Sequence[str
 
 
 def _layers(nodes: Sequence[Node], arrays: Mapping[str, Tensor]) -> dict[int, Entry]:
-    """The layer of each node that has weights. A product or sum with an array right behind a layer belongs to that layer."""
+    """The layer of each node that has weights. A product or sum with an array right behind a layer belongs to that layer.
+
+    A lone number is no weight: what a picture is multiplied by, the end of a range.
+    """
     maker = {output: index for index, node in enumerate(nodes) for output in node.outputs}
     readers = Counter(name for node in nodes for name in node.inputs)
     layers: dict[int, Entry] = {}
@@ -107,7 +110,7 @@ def _layers(nodes: Sequence[Node], arrays: Mapping[str, Tensor]) -> dict[int, En
         known = {place: arrays[name] for place, name in enumerate(node.inputs) if name in arrays}
         if node.kind in READ and (1 in known or node.kind != "MatMul"):
             layers[index] = _layer(node, arrays)
-        elif node.kind not in MOVES and any(array.numel() > 1 for array in known.values()):
+        elif node.kind not in MOVES and any(array.dim() for array in known.values()):
             before = [maker[name] for name in node.inputs if name in maker and name not in arrays and readers[name] == 1]
             first = owner.get(before[0], before[0]) if len(before) == 1 else -1
             if first not in layers or len(known) != 1:
@@ -146,16 +149,16 @@ def _layer(node: Node, arrays: Mapping[str, Tensor]) -> Entry:
 
 def _joined(layer: Entry, node: Node, array: Tensor) -> Entry:
     """The layer with what follows it: the bias of a product, or the scale and shift that Caffe2 has behind a batch norm."""
-    arrays = {role: own.double() for role, own in layer.arrays.items()}  # halves would be rounded again
     norm = layer.kind == "BatchNormalization"
-    array, bias = array.double(), arrays.get("bias", torch.zeros((), dtype=torch.float64))
-    if node.kind == "Add":
-        arrays["bias"] = bias + array
-    elif node.kind == "Mul" and norm and array.shape == arrays["weight"].shape == bias.shape:
-        arrays |= {"weight": arrays["weight"] * array, "bias": bias * array}
-    else:
+    bias = layer.arrays.get("bias", torch.zeros_like(array)).double()  # halves would be rounded again
+    changed = {}
+    if node.kind == "Add" and bias.shape == array.shape and (norm or "bias" not in layer.arrays):
+        changed = {"bias": bias + array}
+    elif node.kind == "Mul" and norm and bias.shape == array.shape == layer.arrays["weight"].shape:
+        changed = {"weight": layer.arrays["weight"].double() * array, "bias": bias * array}
+    if not changed or layer.said.get("joined") in ("Add", node.kind):
         raise ModelError(f"has weights in {_called(node)}, a {node.kind} behind {layer.name}, which no network here has in that place.")
-    return Entry(layer.name, arrays, layer.kind, layer.said)
+    return Entry(layer.name, {**layer.arrays, **changed}, layer.kind, {**layer.said, "joined": node.kind})
 
 
 def _called(node: Node) -> str:
@@ -165,13 +168,22 @@ def _called(node: Node) -> str:
         if weight.endswith(ending):
             return weight.removesuffix(ending)
     if not node.name.startswith("/"):
-        return node.name or node.outputs[0]
+        return node.name or "".join(node.outputs[:1])
     scopes: list[str] = []  # torch's: /layer1/layer1.0/conv1/Conv
     for scope in node.name.split("/")[1:-1]:
         if scopes and scope.startswith(f"{scopes[-1]}."):
             scopes.pop()
         scopes.append(scope)
     return ".".join(scopes) or node.name
+
+
+def _nodes(messages: Iterable[memoryview]) -> Iterator[Node]:
+    names = 0
+    for node in map(_node, messages):
+        names += len(node.inputs) + len(node.outputs) + len(node.attributes)
+        if names > 16 * wire.MOST:
+            raise ModelError(f"is damaged: its nodes name more than {16 * wire.MOST:,} inputs, outputs and attributes.")
+        yield node
 
 
 def _node(message: memoryview) -> Node:

@@ -20,8 +20,8 @@ from hubel.pretrained.contents import LARGEST
 VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5
 """The types on the wire; 3 and 4 were groups."""
 
-MOST = 2**20
-"""Fields of one message: the largest published networks have some thousand."""
+MOST = 2**16
+"""Fields of one message, or numbers in a list: the largest published networks have some thousand."""
 
 Value = int | memoryview
 """A varint's number; the bytes of anything else, in place."""
