@@ -172,7 +172,10 @@ def test_norms_and_transposed_products_come_from_protobufs_own_bytes(packed, dou
 
     factor = torch.tensor([7.0], dtype=torch.float64)
     write("conv1", "Convolution", drawn["filters"], drawn["bias"])
-    write("bn1", "BatchNorm", drawn["mean"] * factor, drawn["variance"] * factor, factor).batch_norm_param.eps = 1e-3
+    write("bn1", "BatchNorm", drawn["mean"] * factor, drawn["variance"] * factor, factor)
+    epsilon = 1e-3 if packed else 1e-5  # which is the default
+    if packed:
+        net.layer[-1].batch_norm_param.eps = epsilon
     write("scale1", "Scale", drawn["scale"], drawn["shift"])
     write("relu1", "ReLU")
     write("fc8", "InnerProduct", drawn["matrix"]).inner_product_param.transpose = True
@@ -189,7 +192,7 @@ def test_norms_and_transposed_products_come_from_protobufs_own_bytes(packed, dou
     x = torch.rand(2, 3, 8, 8, generator=noise) * torch.tensor([1.0, 9.0]).view(2, 1, 1, 1)
     y = torch.nn.functional.conv2d(x.flip(1).double(), drawn["filters"], drawn["bias"])
     mean, variance, scale, shift = (drawn[name].view(4, 1, 1) for name in ("mean", "variance", "scale", "shift"))
-    y = ((y - mean) / (variance + 1e-3) ** 0.5 * scale + shift).relu().mean((2, 3)) @ drawn["matrix"] + drawn["last"]
+    y = ((y - mean) / (variance + epsilon) ** 0.5 * scale + shift).relu().mean((2, 3)) @ drawn["matrix"] + drawn["last"]
     with torch.inference_mode():
         peers.assert_same(network.eval()(x), y.float())
 
@@ -336,9 +339,39 @@ def test_a_resnet_of_gluons_whose_shortcuts_come_first_gives_the_scores_of_onnx_
 
     model = of_file(file, "resnet18")
     assert model.data["name"] == "imagenet, by onnx_zoo"
+    assert (model.pixels.shape, model.pixels.fit, model.pixels.resized) == ((3, 224, 224), "crop", 256)
+    assert (model.pixels.mean, model.pixels.deviation) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     x = torch.randn(2, 3, 224, 224, generator=noise) * torch.tensor([1.0, 3.0]).view(2, 1, 1, 1)
     with torch.inference_mode():
         peers.assert_same(model.network(x), by_onnxruntime(file, x))
+
+
+def test_a_squeezenet_of_caffe2s_reads_blue_green_red_and_gives_the_scores_of_onnx_runtime(tmp_path):
+    """As the zoo's squeezenet1.0: Caffe's layers under Caffe2's names, modules whose branches are put beside one another."""
+    graph, net = Graph(1, 3, 227, 227), caffefiles.Net()
+    with torch.inference_mode():
+        caffefiles.squeezenet(net, torch.zeros(1, 3, 227, 227))
+
+    def conv(x, name, stride=1, pad=0):
+        weight, bias = net.layers[name][1]
+        names = graph.array(f"{name}_w_0", weight), graph.array(f"{name}_b_0", bias)
+        return graph.node("Relu", graph.node("Conv", x, *names, strides=[stride] * 2, pads=[pad] * 4, kernel_shape=list(weight.shape[2:])))
+
+    def pool(x):
+        return graph.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+
+    x = pool(conv("data", "conv1", 2))
+    for number in range(2, 10):
+        x = conv(x, f"fire{number}/squeeze1x1")
+        large = conv(x, f"fire{number}/expand3x3", pad=1)  # first in the file, second beside the other
+        x = graph.node("Concat", conv(x, f"fire{number}/expand1x1"), large, axis=1)
+        x = pool(x) if number in (4, 8) else x
+    graph.node("Flatten", graph.node("GlobalAveragePool", conv(x, "conv10", pad=1)))
+    file = graph.saved(tmp_path / "net.onnx")
+
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 227, 227, 3), np.uint8)
+    as_caffe = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().flip(1) - torch.tensor([104.0, 117.0, 123.0]).view(3, 1, 1)
+    peers.assert_same(scores(of_file(file, "squeezenet_1_0_caffe"), pictures), by_onnxruntime(file, as_caffe))
 
 
 @pytest.mark.parametrize(("kind", "raw"), [(1, True), (1, False), (10, True), (10, False), (11, True), (11, False)])
