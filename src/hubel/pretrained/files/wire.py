@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,9 @@ VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5
 
 MOST = 2**16
 """Fields of one message, or numbers in a list: the largest published networks have some thousand."""
+
+MOST_SIDES = 8
+"""Of an array; a filter has four."""
 
 Value = int | memoryview
 """A varint's number; the bytes of anything else, in place."""
@@ -110,8 +114,8 @@ def integers(values: Iterable[Value]) -> list[int]:
 def decimal(values: Sequence[Value]) -> float:
     """The last of the values of a float's field, as the decimal number that was meant: 0.00001, not the nearest of 32 bits to it."""
     row = array(values, "<f4")
-    if not len(row):
-        raise ModelError("is damaged, or no such file: a number without a digit.")
+    if not len(row) or not row[-1].isfinite():
+        raise ModelError("is damaged, or no such file: a setting is no number.")
     return float(str(np.float32(row[-1].item())))
 
 
@@ -132,11 +136,9 @@ def array(values: Iterable[Value], kind: str) -> Tensor:
 
 def shaped(row: Tensor, sides: Sequence[int], name: str) -> Tensor:
     """The row in that shape. Raises ModelError, with the array's name, where it is not so many numbers."""
-    count = 1
-    for side in sides:
-        count = count * side if 0 < side <= LARGEST and count <= LARGEST else -1
+    count = prod(sides) if len(sides) <= MOST_SIDES and all(0 < side <= LARGEST for side in sides) else -1
     if count != len(row):
-        raise ModelError(f"is damaged: {name} has {len(row):,} numbers and should have the shape {tuple(sides)}.")
+        raise ModelError(f"is damaged: {name} has {len(row):,} numbers and should have the shape {tuple(sides[:MOST_SIDES])}.")
     return row.reshape(tuple(sides))
 
 

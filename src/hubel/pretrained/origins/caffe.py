@@ -45,7 +45,7 @@ def units(entries: Sequence[Entry]) -> list[Unit]:
 
 def _roles(entry: Entry) -> tuple[dict[str, Tensor], dict[str, str]]:
     """A layer's arrays by role, without the sides of 1 that older files fill up to four with; and what the file calls them."""
-    if not {"0"} & set(entry.arrays):  # taken out of a caffemodel by somebody, or by Caffe2
+    if "0" not in entry.arrays:  # taken out of a caffemodel by somebody, or by Caffe2
         return dict(entry.arrays), {}
     if entry.kind not in BLOBS or len(entry.arrays) > len(BLOBS[entry.kind]):
         raise ModelError(f"has weights in {entry.name}, a {entry.kind}; known are {', '.join(BLOBS)}.")
