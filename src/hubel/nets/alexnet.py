@@ -6,9 +6,9 @@ fc6, fc7 and fc8: deep networks learn from photographs, given enough of them.
 Departures: the input is 227x227, because the printed 224 cannot give the 55x55 of figure 2. Two doubts. Response normalisation
 runs within each GPU's maps: figure 2 lets the GPUs meet nowhere before conv3, and the authors' own layers (layers-145.cfg of their
 source, released in 2025, with notes of table 2's 40.7% and 18.2%) have a norm for each GPU's 48 and 128 maps, although the N
-of sec. 3.3 is the number of all kernels in the layer; Caffe's bvlc_alexnet, for one GPU,
-runs over all, and is `alexnet_caffe`. Dropout divides by a half
-in training where sec. 4.2 multiplies by a half in use: the same function of the picture, for weights of another scale.
+of sec. 3.3 is the number of all kernels in the layer; Caffe's bvlc_alexnet, for one GPU, runs over all, with constants of its own
+(`alexnet_caffe`). Dropout divides by a half in training where sec. 4.2 multiplies by a half in use: the same function of the picture,
+for weights of another scale.
 """
 
 from functools import partial
