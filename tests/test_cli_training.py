@@ -103,7 +103,8 @@ def test_every_field_of_the_recipe_is_a_flag(tmp_path, trained, capsys):
 
 def test_test_prints_a_table_by_class_a_confusion_and_the_error(trained, capsys):
     out, err = said(capsys, "test", trained[1], trained[0])
-    assert re.search(r"pictures: 120 pictures, accuracy [\d.]+%, error [\d.]+%", out)
+    assert re.search(r"pictures: 120 pictures, accuracy [\d.]+% \([\d.]+-[\d.]+ with 95%\), error [\d.]+%", out)
+    assert re.search(r"^probabilities: calibration error [\d.]+%, negative log-likelihood [\d.]+$", out, re.M)
     assert "as c" in out and "recall" in out
     assert "broken.png" in err and "the very pictures" in err
 
@@ -116,9 +117,9 @@ def test_test_as_json_adds_up(trained, capsys):
     assert [row["class"] for row in found["classes"]] == ["a", "b", "c"] and found["top5"] is None
 
 
-def test_a_set_with_other_classes_is_refused_with_both_lists(tmp_path, trained, capsys):
-    _, err = said(capsys, "test", trained[1], folder(tmp_path / "two", 20, 2), status=2)
-    assert "a, b, c" in err and "a, b." in err
+def test_a_set_with_a_class_that_the_model_has_not_is_refused_with_both_lists(tmp_path, trained, capsys):
+    _, err = said(capsys, "test", trained[1], folder(tmp_path / "four", 20, 4), status=2)
+    assert "a, b, c" in err and "a, b, c, d" in err and "d is not" in err
 
 
 def test_predict_takes_files_and_folders_and_names_what_it_cannot_read(trained, capsys):

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from torch import nn
 
-from hubel import evaluation
-from hubel.evaluation import predicted, report, scored
+from hubel.evaluation import numbered, predicted, report, scored, scoring
 from hubel.pictures.held import Pictures
 from hubel.pictures.pixels import Pixels
 
@@ -118,13 +117,30 @@ def test_scores_are_those_of_every_picture_in_evaluation_mode(monkeypatch):
     before = {name: value.clone() for name, value in net.state_dict().items()}
     net.train()
     for size in (500, 30, 7, 1):
-        monkeypatch.setattr(evaluation, "BATCH", size)
+        monkeypatch.setattr(scoring, "BATCH", size)
         heard.clear()
         found, _ = scored(net, some, POLICY, told=lambda *where: heard.append(where))
         assert (found.dtype, found.requires_grad) == (torch.float32, False)
         torch.testing.assert_close(found, wanted)
         assert heard == [(min(done, 30), 30) for done in range(size, 30 + size, size)]
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+class Lacking(Pictures):
+    """Pictures of which two can no longer be read."""
+
+    def dealt(self, numbers, epoch=None):
+        return super().dealt((some[(some != 3) & (some != 17)] for some in numbers), epoch)
+
+
+def test_scores_stay_beside_the_numbers_of_their_pictures_where_some_cannot_be_read(monkeypatch):
+    net, some = network(), pictures()
+    lacking = Lacking(some.pixels, some.labels, some.names)
+    monkeypatch.setattr(scoring, "BATCH", 7)
+    scores, numbers = numbered(net, lacking, POLICY)
+    assert numbers.tolist() == [i for i in range(30) if i not in (3, 17)]
+    torch.testing.assert_close(scores, scored(net, some, POLICY)[0][numbers])
+    assert torch.equal(scored(net, lacking, POLICY)[1], some.labels[numbers])
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.errors import PictureError
+from hubel import fetching
+from hubel.errors import FetchError, PictureError
+from hubel.fetching import Digest, Patience, Remote, fetched
 from hubel.pictures import names
-from hubel.pictures.fetching import Patience, Remote, fetched
 from hubel.pictures.published.table import SETS, Named
 from hubel.pictures.sources import open_source
 from mirrors import Mirror
@@ -44,11 +45,13 @@ def mirror(content, monkeypatch):
 
 def remote(mirror, *manners, name=NAME):
     data = mirror.files[name]
-    return Remote(name, len(data), hashlib.sha256(data).hexdigest(), tuple(mirror.url(manner) + name for manner in manners))
+    return Remote(
+        name, len(data), Digest("sha256", hashlib.sha256(data).hexdigest()), tuple(mirror.url(manner) + name for manner in manners)
+    )
 
 
 def refusal(use, *arguments, **others):
-    with pytest.raises(PictureError) as caught:
+    with pytest.raises((FetchError, PictureError)) as caught:
         use(*arguments, **others)
     text = str(caught.value)
     assert re.fullmatch(r"[^\n]+\.", text), text
@@ -66,8 +69,8 @@ def test_a_file_is_fetched_whole_and_its_progress_told(mirror, tmp_path, content
     place = fetched(remote(mirror, manner), tmp_path, lambda *said: heard.append(said), PATIENCE)
     assert (place, place.read_bytes() == content) == (tmp_path / NAME, True)
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
-    fetching = [done for what, done, count in heard if what == f"fetching {NAME}" and count == len(content)]
-    assert fetching == sorted(fetching) and fetching[-1] == len(content)
+    came = [done for what, done, count in heard if what == f"fetching {NAME}" and count == len(content)]
+    assert came == sorted(came) and came[-1] == len(content)
     assert heard[-1] == (f"checking {NAME}", len(content), len(content))
 
 
@@ -83,7 +86,7 @@ def test_a_file_that_is_there_is_checked_and_not_fetched_again(mirror, tmp_path,
 
 BAD = {
     "missing": "answers 404",
-    "wrong": "has another file, whose SHA-256 differs",
+    "wrong": "has another file: its SHA-256 is [0-9a-f]{64}, and not [0-9a-f]{64}",
     "short": "offers .* bytes instead of",
     "long": "offers .* bytes instead of",
     "endless": "sends more than its",
@@ -99,7 +102,7 @@ def test_a_bad_mirror_is_named_with_its_reason_and_nothing_is_left_under_the_nam
     wanted = remote(mirror, manner)
     text = refusal(fetched, wanted, tmp_path, None, SHORT if manner == "silent" else PATIENCE)
     assert re.search(rf"\(127\.0\.0\.1:{mirror.server_port} {BAD[manner]}", text)
-    assert f"take {NAME} (SHA-256 {wanted.sha256}) from {mirror.url(manner)} by other means and put it into {tmp_path}." in text
+    assert f"take {NAME} ({wanted.digest}) from {mirror.url(manner)} by other means and put it into {tmp_path}." in text
     assert not (tmp_path / NAME).exists()
 
 
@@ -116,9 +119,9 @@ def test_a_server_that_is_not_there_is_passed_over(mirror, tmp_path, content):
         free.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}/{NAME}"
     good = remote(mirror, "good")
-    gone = Remote(good.name, good.size, good.sha256, (nobody,))
+    gone = Remote(good.name, good.size, good.digest, (nobody,))
     assert "cannot be reached: Connection refused" in refusal(fetched, gone, tmp_path, None, PATIENCE)
-    both = Remote(good.name, good.size, good.sha256, (nobody, *good.urls))
+    both = Remote(good.name, good.size, good.digest, (nobody, *good.urls))
     assert fetched(both, tmp_path, None, PATIENCE).read_bytes() == content
 
 
@@ -159,26 +162,96 @@ def test_a_disk_without_room_is_said_before_anything_is_fetched(mirror, tmp_path
     assert mirror.asked == []
 
 
+# --- what publishers state of a file --------------------------------------------------------------------------------------
+
+STATED = {"sha256": 64, "first of sha256": 8, "sha1": 40, "md5": 32}
+
+
+def stated(mirror, kind, *manners):
+    """The file as a publisher describes it who does not say its size, and of its bytes no more than `kind`."""
+    algorithm = kind.split()[-1]
+    digest = Digest(algorithm, hashlib.new(algorithm, mirror.files[NAME]).hexdigest()[: STATED[kind]])
+    return Remote(NAME, None, digest, tuple(mirror.url(manner) + NAME for manner in manners))
+
+
+@pytest.mark.parametrize("kind", STATED)
+def test_a_file_is_held_against_whatever_digest_its_publisher_states(mirror, tmp_path, content, kind):
+    wanted = stated(mirror, kind, "wrong", "cut", "good")
+    assert fetched(wanted, tmp_path, None, PATIENCE).read_bytes() == content
+    assert [wanted for _, _, wanted in mirror.asked][-1].startswith("bytes=")  # gone on with, though nobody said how long it is
+    (tmp_path / NAME).unlink()
+    text = refusal(fetched, stated(mirror, kind, "wrong"), tmp_path, None, PATIENCE)
+    assert re.search(r"has another file: its (SHA-256|SHA-1|MD5) is \w+, and not " + wanted.digest.hex, text)
+    assert f"({wanted.digest})" in text and (str(wanted.digest).endswith("...") == (kind == "first of sha256"))
+
+
+@pytest.mark.parametrize("kind", ["first of sha256", "sha1", "md5", "nothing"])
+def test_a_file_of_which_no_whole_sha256_is_published_must_stay_the_one_that_came_first(mirror, tmp_path, content, kind):
+    wanted = Remote(NAME, None, None, (mirror.url("good") + NAME,)) if kind == "nothing" else stated(mirror, kind, "good")
+    fetched(wanted, tmp_path, None, PATIENCE)
+    beside = tmp_path / f"{NAME}.sha256"
+    assert beside.read_text() == f"{hashlib.sha256(content).hexdigest()}  {NAME}\n"  # as sha256sum -c reads it
+    assert fetched(wanted, tmp_path).read_bytes() == content
+    beside.write_text(f"{'0' * 64}  {NAME}\n")
+    text = refusal(fetched, wanted, tmp_path)
+    assert f"its SHA-256 is {hashlib.sha256(content).hexdigest()}, and not {'0' * 64}, which {beside.name} has noted" in text
+    assert len(mirror.asked) == 1
+
+
+def test_a_file_of_which_nothing_is_stated_is_fetched_in_one_piece_from_whoever_says_how_long_it_is(mirror, tmp_path, content):
+    wanted = Remote(NAME, None, None, tuple(mirror.url(manner) + NAME for manner in ("unsaid", "cut", "good")))
+    (tmp_path / f".{NAME}.part").write_bytes(bytes(1000))
+    assert fetched(wanted, tmp_path, None, PATIENCE).read_bytes() == content
+    assert manners(mirror) == ["unsaid", "cut", "cut", "cut", "good"] and {wanted for _, _, wanted in mirror.asked} == {None}
+
+
+def test_what_a_user_put_there_is_noted_too_unless_the_folder_cannot_be_written(mirror, tmp_path, content, monkeypatch):
+    (tmp_path / NAME).write_bytes(content)
+    wanted = stated(mirror, "md5", "good")
+
+    def refuse(*given):
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hubel.fetching.remote.place", refuse)
+        assert fetched(wanted, tmp_path) == tmp_path / NAME
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    fetched(wanted, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [NAME, f"{NAME}.sha256"]
+    assert mirror.asked == []
+
+
+def test_nothing_is_noted_beside_a_file_whose_whole_sha256_is_published(mirror, tmp_path):
+    fetched(stated(mirror, "sha256", "good"), tmp_path, None, PATIENCE)
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_a_file_that_is_kept_under_another_name_than_it_is_published_by_is_said_by_its_address(mirror, tmp_path):
+    wanted = Remote("mine.gz", None, Digest("md5", "0" * 32), (mirror.url("missing") + NAME,))
+    text = refusal(fetched, wanted, tmp_path, None, PATIENCE)
+    assert text.endswith(f"take {mirror.url('missing')}{NAME} (MD5 {'0' * 32}) by other means and put it into {tmp_path} as mine.gz.")
+
+
 # --- other processes ----------------------------------------------------------------------------------------------------
 
 CHILD = """
 import resource, sys
-from hubel.errors import PictureError
-from hubel.pictures.fetching import Remote, fetched, locked
+from hubel.errors import FetchError
+from hubel.fetching import Digest, Remote, fetched, locked
 from pathlib import Path
 name, size, sha256, url, folder, limit = sys.argv[1:]
 if int(limit):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 try:
     with locked(Path(folder)):
-        fetched(Remote(name, int(size), sha256, (url,)), Path(folder))
-except PictureError as error:
+        fetched(Remote(name, int(size), Digest("sha256", sha256), (url,)), Path(folder))
+except FetchError as error:
     print(error)
 """
 
 
 def child(wanted, folder, limit=0):
-    words = [wanted.name, str(wanted.size), wanted.sha256, wanted.urls[0], str(folder), str(limit)]
+    words = [wanted.name, str(wanted.size), wanted.digest.hex, wanted.urls[0], str(folder), str(limit)]
     return subprocess.Popen([sys.executable, "-c", CHILD, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -266,7 +339,12 @@ def test_an_archive_that_a_user_put_there_is_unpacked_and_stays(cache, monkeypat
     packed = cifar_archive()
     cache.mkdir()
     (cache / "cifar-10-binary.tar.gz").write_bytes(packed)
-    gone = Remote("cifar-10-binary.tar.gz", len(packed), hashlib.sha256(packed).hexdigest(), ("http://127.0.0.1:9/cifar-10-binary.tar.gz",))
+    gone = Remote(
+        "cifar-10-binary.tar.gz",
+        len(packed),
+        Digest("sha256", hashlib.sha256(packed).hexdigest()),
+        ("http://127.0.0.1:9/cifar-10-binary.tar.gz",),
+    )
     monkeypatch.setitem(SETS, "cifar10", Named(SETS["cifar10"].places, {}, (gone,)))
     assert open_source("cifar10").split("test").labels.tolist() == [5]
     assert (cache / "cifar-10-binary.tar.gz").exists()
@@ -286,10 +364,10 @@ def cifar_archive():
 
 def test_without_a_network_a_sentence_says_which_files_to_put_where(cache, monkeypatch):
     row = SETS["mnist"]
-    nowhere = tuple(Remote(file.name, file.size, file.sha256, (f"http://127.0.0.1:9/{file.name}",)) for file in row.files)
+    nowhere = tuple(Remote(file.name, file.size, file.digest, (f"http://127.0.0.1:9/{file.name}",)) for file in row.files)
     monkeypatch.setitem(SETS, "mnist", Named(row.places, row.counts, nowhere))
     text = refusal(open_source, "mnist")
-    assert all(f"{file.name} (SHA-256 {file.sha256})" in text for file in row.files)
+    assert all(f"{file.name} (SHA-256 {file.digest.hex})" in text for file in row.files)
     assert text.endswith(f"by other means and put them into {cache / 'mnist'}.")
     assert not (cache / "mnist").exists()
 
@@ -318,7 +396,7 @@ def test_a_folder_that_has_the_name_of_a_set_is_said_to_be_another(cache):
 
 def test_another_set_of_the_same_format_is_not_taken_for_the_one_that_was_named(cache, monkeypatch):
     row = SETS["fashion-mnist"]
-    nowhere = tuple(Remote(file.name, file.size, file.sha256, ("http://127.0.0.1:9/x",)) for file in row.files)
+    nowhere = tuple(Remote(file.name, file.size, file.digest, ("http://127.0.0.1:9/x",)) for file in row.files)
     monkeypatch.setitem(SETS, "fashion-mnist", Named(row.places, row.counts, nowhere, known_by=row.known_by))
     (cache / "fashion-mnist").mkdir(parents=True)
     for name, data in small_mnist().items():
@@ -337,8 +415,8 @@ def test_the_cache_is_the_platforms_unless_a_variable_names_another(monkeypatch,
     monkeypatch.setenv("HOME", str(tmp_path))
     for variable in ("HUBEL_DATA", "XDG_CACHE_HOME"):
         monkeypatch.delenv(variable, raising=False)
-    assert names.cache() == tmp_path / ".cache" / "hubel"
+    assert fetching.cache() == tmp_path / ".cache" / "hubel"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
-    assert names.cache() == tmp_path / "x" / "hubel"
+    assert fetching.cache() == tmp_path / "x" / "hubel"
     monkeypatch.setenv("HUBEL_DATA", "~/sets")
-    assert names.cache() == tmp_path / "sets"
+    assert fetching.cache() == tmp_path / "sets"

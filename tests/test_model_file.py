@@ -12,10 +12,12 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
+from torch import nn
 
 from hubel import placing, weights
 from hubel.build import build
 from hubel.errors import HubelError, ModelError, PictureError
+from hubel.evaluation import predicted
 from hubel.model import Model, load, probabilities
 from hubel.pictures.pixels import Pixels
 from hubel.reading import read
@@ -607,6 +609,89 @@ def test_classes_that_disagree_are_refused_with_both_lists():
         assert "cat, dog, owl" in text
         assert ", ".join(other) in text
         assert "my pets" in text
+
+
+def test_a_sets_classes_are_found_among_the_models_by_name():
+    model = made()
+    assert model.numbers_of(CLASSES, "pets") == [0, 1, 2]
+    assert model.numbers_of(("owl", "cat"), "some pets") == [2, 0]
+    twice = made(classes=("cat", "crane", "crane"))
+    assert twice.numbers_of(("cat", "crane", "crane"), "the same") == [0, 1, 2]
+    for which, other in ((model, ("cat", "ox")), (model, ("Cat", "dog")), (twice, ("cat", "crane"))):
+        with pytest.raises(ModelError) as caught:
+            which.numbers_of(other, "my pets")
+        assert ", ".join(which.classes) in str(caught.value) and ", ".join(other) in str(caught.value) and "my pets" in str(caught.value)
+
+
+def test_long_lists_of_classes_are_shortened_where_they_disagree():
+    many = made(classes=tuple(f"n{i:03d}" for i in range(1000)))
+    with pytest.raises(ModelError, match=r"n000, n001, .*, n011 and 988 more; .* has n005, ox\. .*; ox is not\.$"):
+        many.numbers_of(("n005", "ox"), "some")
+
+
+# --- the temperature ----------------------------------------------------------------------------------------------------
+
+
+def test_a_temperature_is_kept_in_the_file_and_divides_scores_before_they_become_probabilities(tmp_path):
+    for outputs, classes in ((3, CLASSES), (1, CLASSES[:2])):
+        model = made(outputs, classes=classes)
+        model.temperature = 0.37
+        model.save(tmp_path / "model.safetensors")
+        found = load(tmp_path / "model.safetensors")
+        assert found.temperature == 0.37
+        scores = found.scores(batch())
+        assert torch.equal(scores, made(outputs, classes=classes).scores(batch()))
+        full = scores if outputs == 3 else torch.cat([torch.zeros_like(scores), scores], 1)
+        torch.testing.assert_close(found.probabilities(batch()), (full / 0.37).softmax(1))
+        shares = dict(found.predict(batch()[0].numpy()).ranked)
+        assert [shares[name] for name in classes] == pytest.approx(found.probabilities(batch())[0].tolist(), rel=1e-5)
+
+
+def test_a_file_at_temperature_1_does_not_speak_of_it_and_one_that_does_not_has_it(tmp_path):
+    path = tmp_path / "model.safetensors"
+    made().save(path)
+    assert "temperature" not in weights.read(path)[1]
+    assert load(path).temperature == 1.0
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1.0, float("nan"), float("inf"), 1e-300, 10**400, "2", True, None, [1.0]], ids=lambda value: repr(value)[:8]
+)
+def test_a_temperature_that_is_none_is_refused(tmp_path, value):
+    path = tmp_path / "model.safetensors"
+    model = made()
+    model.save(path)
+    tensors, says = weights.read(path)
+    weights.write(path, tensors, {**says, "temperature": value})
+    assert "temperature" in refused(load, path)
+    model.temperature = value
+    if value is not True:
+        with pytest.raises(ModelError, match="temperature"):
+            model.save(tmp_path / "other.safetensors")
+        assert not (tmp_path / "other.safetensors").exists()
+
+
+class Says(nn.Module):
+    """A network that gives the same scores for every picture."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.said = torch.tensor([scores])
+
+    def forward(self, x):
+        return self.said.expand(len(x), -1)
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 0.01, 1.0, 3.0, 1e6])
+@pytest.mark.parametrize(
+    "scores", [[0.1, 0.10000001, -2.0], [5.0, 5.000001, 4.0], [90.0, -3.0, 80.0], [1e-30], [-1e-30], [0.0], [40.0]], ids=str
+)
+def test_no_temperature_changes_what_is_predicted(scores, temperature):
+    model = made(len(scores), classes=CLASSES if len(scores) == 3 else CLASSES[:2])
+    model.network, model.temperature = Says(scores), temperature
+    found = model.predict(batch()[0].numpy())
+    assert found.label == model.classes[int(predicted(torch.tensor([scores])))]
+    assert [share for _, share in found.ranked] == sorted((share for _, share in found.ranked), reverse=True)
 
 
 def test_every_refusal_is_of_the_one_family_of_errors():

@@ -205,6 +205,22 @@ def test_a_run_that_began_before_profiles_and_scales_were_heeded_ends_as_it_bega
     assert (finished.model.pixels.reduced, finished.model.pixels.colour_managed) == (False, False)
 
 
+def test_a_run_that_began_before_it_could_be_judged_by_loss_goes_on_by_accuracy(tmp_path):
+    list(train(tmp_path / "whole"))
+    going = train(tmp_path / "run")
+    next(record for record in going if isinstance(record, Epoch))
+    going.close()
+    path = tmp_path / "run" / "recipe.json"
+    said = json.loads(path.read_text())
+    del said["sha256"]
+    assert said["asked"].pop("judged_by") == said["recipe"].pop("judged_by") == "accuracy"
+    path.write_text(json.dumps(said))
+    with pytest.raises(RunError, match="judged_by was 'accuracy' and is 'loss'"):
+        list(train(tmp_path / "run", recipe=replace(RECIPE, judged_by="loss")))
+    list(train(tmp_path / "run"))
+    assert ended(tmp_path / "run") == ended(tmp_path / "whole")
+
+
 @pytest.mark.parametrize(("name", "before"), [("torch", "2.11.0"), ("hubel", "0.0.9"), ("processes", 4)])
 def test_what_has_changed_and_may_change_the_bits_is_said_when_a_run_goes_on(tmp_path, name, before):
     going = train(tmp_path)

@@ -47,7 +47,7 @@ def test_validation_is_left_between_two_batches_and_done_again_to_the_same_bits(
                 terminated()
             told(done, count)
 
-        monkeypatch.setattr("hubel.evaluation.BATCH", 10)
+        monkeypatch.setattr("hubel.evaluation.scoring.BATCH", 10)
         return scored(network, pictures, pixels, precision, heard, ranks)
 
     monkeypatch.setattr(loop, "scored", interrupted)

@@ -105,6 +105,30 @@ def test_equal_accuracy_with_less_loss_is_better():
     assert first.after(0.5, 1.0, recipe) == Standing((0.5, -1.0), waited=1, drops=1)
 
 
+LOSSES = (1.0, 0.8, 0.8, 0.9, 0.85, 0.7, 0.75, float("nan"), 0.71, 0.72, 0.69, 0.7)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_judged_by_loss_a_plateau_lowers_the_rate_when_torchs_would(epochs):
+    recipe = Recipe(lr=1.0, schedule="plateau", plateau=epochs, step_factor=0.1, judged_by="loss")
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    moving = lr_scheduler.ReduceLROnPlateau(optimiser, "min", patience=epochs - 1, threshold=0.0, eps=0.0)
+    standing = Standing()
+    for number, loss in enumerate(LOSSES):
+        standing = standing.after(1 / (2 + number), loss, recipe)  # accuracy that falls, which does not matter
+        moving.step(loss)
+        assert rate(recipe, 0, 1, standing.drops) == pytest.approx(optimiser.param_groups[0]["lr"])
+    assert standing.drops > 0 and standing.best == (-0.69, 1 / 12)
+
+
+def test_equal_loss_with_more_accuracy_is_better_where_loss_judges_and_any_loss_is_better_than_none():
+    recipe = Recipe(judged_by="loss", patience=1)
+    first = Standing().after(0.9, float("nan"), recipe)
+    assert not first.waited and first.after(0.1, 5.0, recipe) == Standing((-5.0, 0.1))
+    assert first.after(0.1, 5.0, recipe).after(0.2, 5.0, recipe) == Standing((-5.0, 0.2))
+    assert first.after(0.1, 5.0, recipe).after(0.99, 5.1, recipe).hopeless(recipe)
+
+
 def test_only_the_plateau_schedule_lowers_the_rate():
     standing = Standing()
     for accuracy in ACCURACIES:
@@ -124,6 +148,20 @@ def test_training_ends_after_as_many_epochs_without_a_better_one_as_patience_say
     assert finished.model.results["epoch"] == epochs[-3].epoch
     started, again = train(tmp_path, recipe=PATIENT)
     assert isinstance(started, Started) and started.over and isinstance(again, Finished) and again.early
+
+
+def test_judged_by_loss_a_run_keeps_the_epoch_of_the_least_loss_and_goes_on_as_it_would_have(tmp_path):
+    recipe = replace(PATIENT, epochs=8, patience=0, judged_by="loss")
+    *heard, finished = train(tmp_path / "whole", recipe=recipe)
+    epochs = [record for record in heard if isinstance(record, Epoch)]
+    least = min(epochs, key=lambda epoch: epoch.validation_loss)
+    assert least.epoch != max(epochs, key=lambda epoch: (epoch.validation_accuracy, -epoch.validation_loss)).epoch
+    assert finished.model.results["epoch"] == least.epoch and finished.model.recipe["judged_by"] == "loss"
+    going = train(tmp_path / "left", recipe=recipe)
+    next(record for record in going if isinstance(record, Epoch) and record.epoch == 5)
+    going.close()
+    list(train(tmp_path / "left", recipe=recipe))
+    assert ended(tmp_path / "left") == ended(tmp_path / "whole")
 
 
 def test_a_run_that_goes_through_all_its_epochs_did_not_end_early(tmp_path):

@@ -13,6 +13,7 @@ from hubel import weights
 from hubel.build import build
 from hubel.modules import Network
 from hubel.pictures.batches import in_batches, steps
+from hubel.reading import read
 from hubel.training import losses, run, setup
 from hubel.training.averaging import Average
 from hubel.training.loop import records
@@ -106,7 +107,7 @@ def test_gradients_are_clipped_to_the_norm_of_all_of_them_together():
 
 def test_the_average_is_torchs_buffers_too():
     torch.manual_seed(0)
-    network = build(run.setup.designed(NET, 3, (1, 8, 8)).net, (1, 8, 8))
+    network = build(read(NET), (1, 8, 8))
     assert isinstance(network, Network)
     ours = Average(network, 0.8)
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import hubel
+from hubel import axes
 from hubel.cli import main
 from hubel.cli.progress import Progress
 from hubel.errors import RunError
-from hubel.training import axes, events, figure, plot
+from hubel.training import events, figure, plot
 from hubel.training.records import Epoch, Finding, Step
 from runs import RECIPE, ended, folder, train
 

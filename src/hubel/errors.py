@@ -31,12 +31,20 @@ class PictureError(HubelError):
     """A picture, or a set of them, cannot be used."""
 
 
+class FetchError(HubelError):
+    """A published file cannot be had: no mirror gives it, what came is another, or there is no place to keep it."""
+
+
 class ModelError(HubelError):
     """A model file is damaged, or it or a network does not fit what it is asked to do."""
 
 
 class RunError(HubelError):
     """A training run cannot start, go on, or has failed."""
+
+
+class TransferError(HubelError):
+    """A trained network cannot be put to another use."""
 
 
 class ShapeError(HubelError):

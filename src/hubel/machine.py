@@ -86,3 +86,12 @@ def _left_in(folder: Path, limit: str, used: str, reclaimable: str) -> int:
         return int((folder / limit).read_text()) - int((folder / used).read_text()) + int(entries.get(reclaimable, 0))
     except (OSError, ValueError):
         return sys.maxsize
+
+
+def has_bf16() -> bool:
+    """Whether the processor multiplies in bf16 itself (AVX-512 or AMX of x86, as Linux tells it); False where that is not known."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return bool({"avx512_bf16", "amx_bf16"} & set(text.split()))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hubel import foreign, weights
 from hubel.anatomy import anatomy
 from hubel.build import build
-from hubel.errors import HubelError, ModelError, PictureError
+from hubel.errors import HubelError, ModelError, PictureError, shortened
 from hubel.joints import Expression, Shape, shown
 from hubel.pictures.decoding import upright
 from hubel.pictures.pixels import Bytes, Pixels
@@ -26,6 +26,9 @@ FORMAT = 1
 
 Module = nn.Module | Callable[[], nn.Module] | None
 """A network that a user gives, or what makes one."""
+
+HOTTEST = 1e6
+"""No temperature is higher, or lower than its reciprocal: of a single-precision score it would leave 0 or infinity."""
 
 IN_A_RUN = "model.safetensors"
 """The model's name in a run folder."""
@@ -55,6 +58,8 @@ class Model:
     data: dict[str, Any]
     """The set it was trained on: name and fingerprint."""
     results: dict[str, Any]
+    temperature: float = 1.0
+    """By which scores are divided before they become probabilities, so that these mean what they say (hubel.evaluation.calibration)."""
 
     def save(self, path: str | Path) -> str:
         """Write the model file, whole or not at all; its SHA-256."""
@@ -67,6 +72,7 @@ class Model:
             "recipe": self.recipe,
             "data": self.data,
             "results": self.results,
+            **({} if self.temperature == 1 else {"temperature": _temperature(self.temperature, "The model")}),
         }
         return weights.write(Path(path), self.network.state_dict(), says)
 
@@ -76,6 +82,18 @@ class Model:
             raise ModelError(
                 f"The model tells apart {', '.join(self.classes)}; {name} has {', '.join(classes)}. They must be the same, in the same order."
             )
+
+    def numbers_of(self, classes: tuple[str, ...], name: str) -> list[int]:
+        """The model's number of each of a set's classes, by their names. Raises ModelError, with both lists, where it has one of them not."""
+        if classes == self.classes:
+            return list(range(len(classes)))
+        strange = [one for one in classes if self.classes.count(one) != 1]
+        if strange:
+            raise ModelError(
+                f"The model tells apart {_some(self.classes)}; {name} has {_some(classes)}. Every class of the set must be one of the model's, "
+                f"by the same name; {_some(strange)} {'is' if len(strange) == 1 else 'are'} not."
+            )
+        return [self.classes.index(one) for one in classes]
 
     @property
     def expression(self) -> Expression:
@@ -92,7 +110,7 @@ class Model:
 
     def probabilities(self, batch: Tensor) -> Tensor:
         """Probabilities (N, classes) of uint8 pictures (N, H, W, C); one score means the second of two classes."""
-        return probabilities(self.scores(batch))
+        return probabilities(self.scores(batch), self.temperature)
 
     def predict(self, picture: str | Path | Bytes | Image.Image) -> Prediction:
         """What stands in a picture file, a PIL image, or a uint8 array (H, W) or (H, W, 3).
@@ -107,8 +125,10 @@ class Model:
         for start in range(0, len(pictures), 64):
             some = pictures[start : start + 64]
             batch = torch.from_numpy(np.stack([self._array(picture) for picture in some]))
-            for picture, row in zip(some, self.probabilities(batch).tolist()):
-                ranked = sorted(zip(self.classes, row), key=lambda entry: -entry[1])
+            scores = self.scores(batch)
+            for picture, own, row in zip(some, by_class(scores).tolist(), probabilities(scores, self.temperature).tolist()):
+                order = sorted(range(len(row)), key=lambda i: (-row[i], -own[i]))  # equal probabilities may come of scores that are not
+                ranked = [(self.classes[i], row[i]) for i in order]
                 name = str(picture) if isinstance(picture, (str, Path)) else ""
                 found.append(Prediction(name, *ranked[0], tuple(ranked)))
         return found
@@ -135,12 +155,17 @@ def _imaged(array: Bytes) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def probabilities(scores: Tensor) -> Tensor:
-    """Scores (N, outputs) to probabilities (N, classes)."""
+def probabilities(scores: Tensor, temperature: float = 1.0) -> Tensor:
+    """Scores (N, outputs) to probabilities (N, classes). The class with the most stays the same at every temperature."""
     if scores.shape[1] == 1:
-        second = scores.sigmoid()
+        second = (scores / temperature).sigmoid()
         return torch.cat([1 - second, second], 1)
-    return scores.softmax(1)
+    return (scores / temperature).softmax(1)
+
+
+def by_class(scores: Tensor) -> Tensor:
+    """Scores (N, outputs) as scores (N, classes): one output stands beside 0, which is the first of two classes'."""
+    return torch.cat([torch.zeros_like(scores), scores], 1) if scores.shape[1] == 1 else scores
 
 
 def load(path: str | Path, module: Module = None) -> Model:
@@ -158,10 +183,11 @@ def load(path: str | Path, module: Module = None) -> Model:
                 f"{path} has format {says['format']}; this version reads format {FORMAT}. Use the version that wrote it, or a newer one."
             )
         shape = tuple(says["input"])
-        story = [says[name] for name in ("recipe", "data", "results")]
-        if not all(isinstance(part, dict) for part in story):
+        recipe, data, results = says["recipe"], says["data"], says["results"]
+        if not all(isinstance(part, dict) for part in (recipe, data, results)):
             raise ModelError(f"{path} does not tell the story of its training: recipe, data and results.")
         classes, pixels = _listed(says["classes"]), Pixels.from_json(says["pixels"])
+        temperature = _temperature(says.get("temperature", 1.0), path)
         net = str(says["class"]) if "class" in says else read(says["net"])
         network = _given(net, module, shape, classes, path) if isinstance(net, str) else _outlined(net, module, shape, classes, path)
         if pixels.shape != shape:
@@ -170,7 +196,7 @@ def load(path: str | Path, module: Module = None) -> Model:
         if isinstance(net, Expression):
             network = build(net, shape, None)
         network.load_state_dict(tensors)
-        return Model(net, shape, classes, pixels, network.eval(), *story)
+        return Model(net, shape, classes, pixels, network.eval(), recipe, data, results, temperature)
     except ModelError:
         raise
     except (HubelError, KeyError, TypeError, ValueError) as error:
@@ -204,6 +230,18 @@ def _given(name: str, module: Module, shape: Shape, classes: tuple[str, ...], pa
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     return network
+
+
+def _temperature(value: Any, where: str | Path) -> float:
+    """Raises ModelError, with what has it, where it is no number by which scores can be divided."""
+    if type(value) not in (int, float) or not 1 / HOTTEST <= value <= HOTTEST:
+        raise ModelError(f"{where} has the temperature {shortened(value)}; it must be a number from {1 / HOTTEST:g} to {HOTTEST:g}.")
+    return float(value)
+
+
+def _some(names: Sequence[str], most: int = 12) -> str:
+    """The names, or the first of them and how many more there are."""
+    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
 def _listed(classes: Any) -> tuple[str, ...]:

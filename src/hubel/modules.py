@@ -16,6 +16,15 @@ Sides = tuple[Pair, Pair]
 class Network(nn.Sequential):
     """A whole network: its stages by name. In training, heads' scores come behind the network's own."""
 
+    resting: tuple[str, ...] = ()
+    """Paths of what works as in use while the rest is trained."""
+
+    def train(self, mode: bool = True) -> Network:
+        super().train(mode)
+        for path in self.resting:
+            self.get_submodule(path).eval()
+        return self
+
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         heads = []
         for stage in self:

@@ -20,6 +20,9 @@ from hubel.placing import placed
 SAYS, DIGEST = "hubel", "sha256"
 """The two entries of the file's metadata: a JSON text, and the SHA-256 of that text and every tensor."""
 
+LONGEST_HEADER = 100_000_000
+"""Bytes; safetensors itself reads no longer one."""
+
 
 def digest(tensors: Mapping[str, Tensor], says: str = "") -> str:
     """SHA-256 over the text and, by name, every tensor's name, type, shape and bytes."""
@@ -79,6 +82,17 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (ValueError, RecursionError):
         raise ModelError(f"{path} was not written by us: what it says of its tensors cannot be read.") from None
     return tensors, says
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a model of ours by its header, whole or not."""
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            said = json.loads(file.read(length)) if length <= LONGEST_HEADER else None
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and isinstance(said.get("__metadata__"), dict) and SAYS in said["__metadata__"]
 
 
 def match(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], path: str | Path) -> None:

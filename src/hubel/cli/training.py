@@ -1,19 +1,16 @@
-"""hubel train, test. The flags of train are the recipe's fields."""
+"""hubel train. Its flags are the recipe's fields."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 import json
-import sys
 from dataclasses import asdict
 from typing import Any
 
-from hubel.cli import models, recipes
+from hubel.cli import recipes, transferring
 from hubel.cli.networks import shape_of
 from hubel.cli.progress import Progress
-from hubel.cli.tables import as_json, as_table
-from hubel.cli.writing import plain
 from hubel.training.records import Epoch, Finished, LeftOut, Record, Started, Step, Stopped
 
 
@@ -31,15 +28,10 @@ def declare(verbs: Any) -> None:
     )
     train.add_argument("--json", action="store_true", help="print the records as JSON lines")
     train.add_argument("--tensorboard", action="store_true", help="write event files for TensorBoard too, in the run folder's tensorboard/")
+    transferring.declare_base(train, required=False)
+    transferring.declare_way(train)
     recipes.declare_all(train)
     train.set_defaults(run=run_train)
-    test = verbs.add_parser("test", allow_abbrev=False, help="how good a model is on a test split: accuracy, confusion, a table by class")
-    models.declare(test)
-    test.add_argument("data", help="a set, as for train; its test split is read, or all of it where it is not divided")
-    test.add_argument("--split", metavar="NAME", help="which split is read instead")
-    test.add_argument("--strict", action="store_true", help="stop at a picture that cannot be read instead of leaving it out")
-    test.add_argument("--json", action="store_true", help="print JSON")
-    test.set_defaults(run=run_test)
 
 
 def run_train(given: argparse.Namespace) -> int:
@@ -47,6 +39,8 @@ def run_train(given: argparse.Namespace) -> int:
     from hubel.pictures.sources import open_source
     from hubel.training.run import train
 
+    if given.weights:
+        return transferring.run_train(given)
     chosen = recipes.meant(given)
     name = given.net if given.net.isidentifier() else f"net-{hashlib.sha256(given.net.encode()).hexdigest()[:8]}"
     shape = shape_of(given.input) if given.input else None
@@ -57,7 +51,7 @@ def run_train(given: argparse.Namespace) -> int:
             if given.json:
                 _print_json(record)
             else:
-                _print(record, progress, chosen.recipe.epochs)
+                tell(record, progress, chosen.recipe.epochs)
     return 0 if isinstance(record, Finished) else 130
 
 
@@ -71,7 +65,8 @@ def _print_json(record: Record) -> None:
         print(json.dumps({"record": kind, **said}, default=str), flush=True)
 
 
-def _print(record: Record, progress: Progress, epochs: int) -> None:
+def tell(record: Record, progress: Progress, epochs: int) -> None:
+    """What there is to say of a record, line by line; a step moves the bar."""
     if isinstance(record, Step):
         progress.step(record, epochs)
     elif isinstance(record, Started):
@@ -118,62 +113,8 @@ def _print_finished(record: Finished, progress: Progress) -> None:
     results = record.model.results
     if record.early:
         progress.say("Training ended early: no epoch of the last few was better (--patience).")
-    progress.say(f"Best: epoch {results['epoch']}, validation accuracy {100 * results['validation_accuracy']:.2f}%")
+    loss = f", loss {results['validation_loss']:.4f}" if record.model.recipe.get("judged_by") == "loss" else ""
+    progress.say(f"Best: epoch {results['epoch']}, validation accuracy {100 * results['validation_accuracy']:.2f}%{loss}")
     progress.say(f"model: {record.path}")
     if record.path:
         progress.say(f"log:   {record.path.with_name('log.jsonl')}, as a picture: log.png")
-
-
-def run_test(given: argparse.Namespace) -> int:
-    from hubel.cluster import joined
-    from hubel.evaluation import report, scored
-    from hubel.pictures.feeding import feed
-    from hubel.pictures.sources import open_source
-
-    model = models.opened(given)
-    with joined() as ranks, Progress(shown=not given.json) as progress:
-        source = open_source(given.data, progress.told)
-        model.refuse_other_classes(source.classes, source.name)
-        split = source.split(given.split) if given.split else source.testing()
-        pictures = feed(split, model.pixels, strict=given.strict, told=lambda done, count: progress.told("decoding", done, count))
-        there, telling = pictures.to(ranks.device), lambda done, count: progress.told("testing", done, count)
-        scores, labels = scored(model.network.to(ranks.device), there, model.pixels, told=telling, ranks=ranks)
-        gathered = ranks.gathered(list(there.refused))
-    if not ranks.first:
-        return 0
-    found = report(scores, labels, len(model.classes))
-    left_out = {one.name: one for some in gathered for one in some}
-    for one in left_out.values():
-        print(plain(f"left out: {one.name}: {one.reason}"), file=sys.stderr)
-    if pictures.fingerprint() == model.data.get("fingerprint"):
-        print("note: these are the very pictures that the model was trained on; this says nothing of new ones.", file=sys.stderr)
-    rows = [
-        {"class": name, "pictures": sum(found.confusion[i]), "recall": found.recall[i], "precision": found.precision[i]}
-        for i, name in enumerate(model.classes)
-    ]
-    if given.json:
-        summary = {
-            "data": source.name,
-            "pictures": found.count,
-            "left_out": len(left_out),
-            "accuracy": found.accuracy,
-            "top5": found.top5,
-        }
-        as_json({**summary, "error": 1 - found.accuracy, "classes": rows, "confusion": found.confusion})
-        return 0
-    as_table([{**row, "recall": _percent(row["recall"]), "precision": _percent(row["precision"])} for row in rows], list(rows[0]))
-    print()
-    names = [f"as {name}" for name in model.classes]
-    as_table([{"": name, **dict(zip(names, row))} for name, row in zip(model.classes, found.confusion)], ["", *names])
-    print()
-    top5 = "" if found.top5 is None else f", top-5 {100 * found.top5:.2f}%"
-    print(
-        plain(
-            f"{source.name}: {found.count:,} pictures, accuracy {100 * found.accuracy:.2f}%, error {100 - 100 * found.accuracy:.2f}%{top5}"
-        )
-    )
-    return 0
-
-
-def _percent(share: Any) -> str:
-    return "-" if share is None else f"{100 * share:.1f}%"

@@ -20,8 +20,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from hubel.errors import PictureError
+from hubel.fetching import cache
 from hubel.pictures.loader import Telling, each
-from hubel.pictures.names import cache
 from hubel.pictures.pixels import Pixels
 from hubel.pictures.sets import Split
 from hubel.pictures.slots import Done
@@ -70,7 +70,7 @@ def kept(split: Split, pixels: Pixels, shorter: int = 0, strict: bool = False, t
                     dead.unlink(missing_ok=True)
                 _refuse_without_room(path.parent, split, pixels, shorter)
                 index = _made(path, split, pixels, shorter, strict, told)
-                _make_room(path)
+                make_room(path, LIMIT)
     except OSError as error:
         raise PictureError(
             f"{path} cannot be written: {error.strerror or error}. Say --keep nothing to do without it, or set HUBEL_DATA to a folder that can be written."
@@ -148,12 +148,12 @@ def _made(path: Path, split: Split, pixels: Pixels, shorter: int, strict: bool, 
     return index
 
 
-def _make_room(new: Path) -> None:
-    """Remove what was not used for longest, as far as LIMIT asks; who reads such a file just now can go on."""
-    files = sorted((path for path in new.parent.glob(f"*{ENDING}") if path != new), key=lambda path: path.stat().st_mtime)
+def make_room(new: Path, limit: int) -> None:
+    """Remove those beside a new file that were not used for longest, until all take `limit` bytes; who reads one just now can go on."""
+    files = sorted((path for path in new.parent.glob(f"*{new.suffix}") if path != new), key=lambda path: path.stat().st_mtime)
     total = sum(path.stat().st_size for path in (new, *files))
     for path in files:
-        if total <= LIMIT:
+        if total <= limit:
             return
         total -= path.stat().st_size
         path.unlink()

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hubel.errors import PictureError
 from hubel.machine import free_memory, processors
@@ -121,9 +122,15 @@ def _from_array(split: Split, pixels: Pixels) -> Iterator[tuple[Done, Bytes | No
 
 def divided(pictures: Feed, share: float, seed: int) -> tuple[Feed, Feed]:
     """The pictures to learn from and those to validate on: `share` of every class, drawn by `seed`."""
-    if pictures.labels.bincount().max() < 2:
+    learn, validate = parted(pictures.labels, share, seed)
+    return pictures.subset(learn), pictures.subset(validate)
+
+
+def parted(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """The numbers of those to learn from and of those to validate on. Raises PictureError where none can be held out."""
+    if labels.bincount().max() < 2:
         raise PictureError(
             "Every class has one picture only, so none can be held out to validate on; training needs two or more of a class."
         )
-    held = torch.from_numpy(held_out(pictures.labels.numpy(), share, np.random.default_rng(seed)))
-    return pictures.subset((~held).nonzero()[:, 0]), pictures.subset(held.nonzero()[:, 0])
+    held = torch.from_numpy(held_out(labels.numpy(), share, np.random.default_rng(seed)))
+    return (~held).nonzero()[:, 0], held.nonzero()[:, 0]

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from hubel.errors import PictureError
-from hubel.pictures.fetching import Remote, Unreached, fetched, locked
+from hubel.fetching import Remote, Unreached, cache, fetched, locked
 from hubel.pictures.listing import holds
 from hubel.pictures.published import recognised
 from hubel.pictures.published.table import SETS, Named
 from hubel.pictures.told import Told
 from hubel.pictures.unpacking import unpacked
-
-
-def cache() -> Path:
-    """The folder of data sets: $HUBEL_DATA, or the platform's folder for what can be had again."""
-    said = os.environ.get("HUBEL_DATA")
-    if said:
-        return Path(said).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "hubel"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "hubel"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hubel"
 
 
 def lying(name: str) -> Path | None:
@@ -47,7 +33,10 @@ def _is_whole(place: Path, row: Named) -> bool:
 
 
 def obtained(name: str, told: Told | None = None) -> Path:
-    """The folder in which a set lies, fetched if it does not. Raises PictureError, saying what to put where, if it cannot be."""
+    """The folder in which a set lies, fetched if it does not.
+
+    Raises PictureError or FetchError, saying what to put where, if it cannot be.
+    """
     place = lying(name)
     if place is not None:
         return place

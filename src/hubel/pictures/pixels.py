@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,20 @@ PART, LARGE_PART = 2**19, 2**25
 """Values that become a tensor at a time: on a CPU as many as its cache holds, elsewhere enough to keep a device busy."""
 
 Bytes = NDArray[np.uint8]
+
+
+class Reading(Protocol):
+    """How what a feed deals out becomes what a network reads: a pixel policy, or something else in its place."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def mean(self) -> tuple[float, ...]: ...
+    @property
+    def scale(self) -> tuple[float, ...]: ...
+    @property
+    def offset(self) -> tuple[float, ...]: ...
+    def tensor(self, batch: Tensor, dtype: torch.dtype | None = None) -> Tensor: ...
 
 
 @dataclass(frozen=True)

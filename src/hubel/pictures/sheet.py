@@ -62,7 +62,7 @@ def contact_sheet(split: Split, classes: tuple[str, ...], title: str) -> Image.I
             corner = (left + layout.names + place * (CELL + GAP), top)
             pen.rectangle((*corner, corner[0] + CELL - 1, corner[1] + CELL - 1), EMPTY)
             try:
-                picture = _fitted(split.read(i))
+                picture = fitted(split.read(i))
             except PictureError:
                 _cross(pen, corner)
                 continue
@@ -89,10 +89,10 @@ def _chosen(belongs: np.ndarray, count: int) -> list[int]:
     return [int(members[i]) for i in np.linspace(0, len(members) - 1, count).round().astype(int)]
 
 
-def _fitted(picture: Image.Image) -> Image.Image:
+def fitted(picture: Image.Image, side: int = CELL) -> Image.Image:
     """The picture in RGB, as large as a cell takes it: small ones in whole multiples, so that their pixels stay square."""
     plain = flattened(picture, "RGB", 255)
-    times = CELL / max(plain.size)
+    times = side / max(plain.size)
     if times >= 1:
         return plain.resize((plain.width * int(times), plain.height * int(times)), Image.Resampling.NEAREST)
     return plain.resize((max(1, round(plain.width * times)), max(1, round(plain.height * times))), Image.Resampling.LANCZOS)

@@ -13,7 +13,7 @@ def imagenet() -> tuple[str, ...]:
     return tuple((files("hubel.pretrained") / "imagenet.txt").read_text().splitlines())
 
 
-def named(set: str, count: int) -> tuple[str, ...]:
-    """The classes of a set's name, where there are so many of it; else their numbers."""
+def named(set: str, count: int | None) -> tuple[str, ...]:
+    """The classes of a set's name, where it has so many, or as many as it has; else their numbers."""
     known = {"imagenet": imagenet(), "cifar10": CIFAR_10, "mnist": tuple("0123456789")}[set]
-    return known if len(known) == count else tuple(map(str, range(count)))
+    return known if count in (None, len(known)) else tuple(map(str, range(count or 0)))

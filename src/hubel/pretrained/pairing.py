@@ -6,7 +6,7 @@ Equal shapes do not prove that a file is of the network; that is for whoever pub
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,25 +25,41 @@ def paired(net: Expression, input: Shape, units: Sequence[Unit], file: str) -> d
     A bias that the file adds before a batch norm, and the network does not, is taken off that norm's mean.
     """
     layers = learning(net, input)
+    try:
+        return _paired(layers, units, file)
+    except ModelError as error:
+        theirs = [sum(unit.norm is norm for unit in units) for norm in (False, True)]
+        ours = [sum(isinstance(module, Norm) is norm for module in layers.values()) for norm in (False, True)]
+        if theirs == ours:
+            raise
+        counts = f"The file has {theirs[0]} layers with weights and {theirs[1]} batch norms, the network {ours[0]} and {ours[1]}."
+        raise ModelError(f"{error} {counts}") from None
+
+
+def _paired(layers: dict[str, nn.Module], units: Sequence[Unit], file: str) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     beyond: dict[str, Tensor] = {}
     for path, module, unit in _pairs(layers, units, file):
         if isinstance(module, Norm):
             own = _norm(path, module, unit, file)
+            if path in beyond:
+                own["running_mean"] = own["running_mean"] - beyond[path]
         else:
             own = _weights(path, module, unit, file)
             if "bias" in own and not has_bias(module):
-                beyond[path] = own.pop("bias")
+                beyond[_norm_behind(path, layers, unit, file)] = own.pop("bias")
         found |= {f"{path}.{role}": array for role, array in own.items()}
-    paths = list(layers)
-    for path, bias in beyond.items():
-        behind = paths[min(paths.index(path) + 1, len(paths) - 1)]
-        if not isinstance(layers[behind], Norm):
-            raise ModelError(
-                f"{file}: the file has a bias for {path}, and the network none, nor a batch norm behind it that could take it."
-            )
-        found[f"{behind}.running_mean"] = found[f"{behind}.running_mean"] - bias
     return found
+
+
+def _norm_behind(path: str, layers: dict[str, nn.Module], unit: Unit, file: str) -> str:
+    """The batch norm that can take a bias which the network's layer has not."""
+    paths = list(layers)
+    behind = paths[min(paths.index(path) + 1, len(paths) - 1)]
+    norm = layers[behind]
+    if not isinstance(norm, Norm) or norm.num_features != len(layers[path].get_parameter("weight")):
+        raise ModelError(f"{file} has {unit.called('bias')}; the network's {path} has none, nor a batch norm behind it that could take it.")
+    return behind
 
 
 def learning(net: Expression, input: Shape) -> dict[str, nn.Module]:
@@ -57,25 +73,24 @@ def has_bias(module: nn.Module) -> bool:
     return "bias" in dict(module.named_parameters(recurse=False))
 
 
-def _pairs(layers: dict[str, nn.Module], units: Sequence[Unit], file: str) -> list[tuple[str, nn.Module, Unit]]:
-    """Every layer with its unit, in the network's order."""
+def _pairs(layers: dict[str, nn.Module], units: Sequence[Unit], file: str) -> Iterator[tuple[str, nn.Module, Unit]]:
+    """Every layer with its unit, in the network's order; what is missing or left is said when its turn comes."""
     streams = {norm: iter([unit for unit in units if unit.norm is norm]) for norm in (False, True)}
     folds = sum(isinstance(module, Norm) for module in layers.values()) - sum(unit.norm for unit in units)
-    pairs: list[tuple[str, nn.Module, Unit]] = []
+    before: tuple[nn.Module, Unit] | None = None
     for path, module in layers.items():
         norm = isinstance(module, Norm)
-        if isinstance(module, Norm) and folds > 0 and pairs and _folded(*pairs[-1][1:], module, some=any(unit.norm for unit in units)):
-            unit: Unit | None = _nothing(pairs[-1][2], module)
+        if isinstance(module, Norm) and folds > 0 and before and _folded(*before, module, some=any(unit.norm for unit in units)):
+            unit: Unit | None = _nothing(before[1], module)
             folds -= 1
         else:
             unit = next(streams[norm], None)
         if unit is None:
             raise ModelError(f"{file} ends too early: it has nothing for the network's {path}.{'running_mean' if norm else 'weight'}.")
-        pairs.append((path, module, unit))
-    for stream in streams.values():
-        for left in stream:
-            raise ModelError(f"{file} has more than the network: the first tensor too many is {left.called(next(iter(left.arrays)))}.")
-    return pairs
+        yield path, module, unit
+        before = module, unit
+    for left in (*streams[False], *streams[True]):
+        raise ModelError(f"{file} has more than the network: the first tensor too many is {left.called(next(iter(left.arrays), ''))}.")
 
 
 def _folded(before: nn.Module, unit: Unit, norm: Norm, some: bool) -> bool:
@@ -97,17 +112,23 @@ def _weights(path: str, module: nn.Module, unit: Unit, file: str) -> dict[str, T
     """A convolution's or fully-connected layer's arrays; its bias too where the layer has none."""
     _refuse_other_roles(path, unit, ("weight", "bias"), file)
     wanted = module.get_parameter("weight")
+    if not alike(unit.arrays["weight"], wanted):
+        raise _other_shape(path, "weight", wanted, unit, file)
     weight = _read(unit, "weight", file)
-    if weight.shape != wanted.shape and weight.flatten(1).shape != wanted.flatten(1).shape:
-        raise _other_shape(path, "weight", wanted, unit, file)
-    if weight.dim() != wanted.dim() and min(weight.dim(), wanted.dim()) != 2:  # a window of another form
-        raise _other_shape(path, "weight", wanted, unit, file)
     own = {"weight": weight.reshape(wanted.shape)}
     if "bias" in unit.arrays:
         own["bias"] = _shaped(path, "bias", weight.new_empty(len(wanted)), unit, file)
     elif has_bias(module):
-        raise ModelError(f"{file}: {unit.name} has no bias; the network's {path} has one.")
+        raise ModelError(f"{file} has no {unit.called('bias')}; the network has {path}.bias.")
     return own
+
+
+def alike(weight: Tensor, wanted: Tensor) -> bool:
+    """Whether a weight is of that shape, or the same as a fully-connected layer where the other is a convolution."""
+    if weight.shape == wanted.shape:
+        return True
+    dimensions = {weight.dim(), wanted.dim()}
+    return dimensions == {2, 4} and weight.flatten(1).shape == wanted.flatten(1).shape
 
 
 def _norm(path: str, module: nn.Module, unit: Unit, file: str) -> dict[str, Tensor]:
@@ -117,7 +138,9 @@ def _norm(path: str, module: nn.Module, unit: Unit, file: str) -> dict[str, Tens
     own = {"weight": torch.ones_like(count), "bias": torch.zeros_like(count)}
     own |= {role: _shaped(path, role, count, unit, file) for role in unit.arrays}
     if "running_var" not in own:
-        raise ModelError(f"{file}: {unit.name} has a mean, but no variance.")
+        raise ModelError(f"{file} has no {unit.called('running_var')}; the network has {path}.running_var.")
+    if (own["running_var"] < 0).any():
+        raise ModelError(f"{file}: {unit.called('running_var')} is negative somewhere, which no variance is: the file is damaged.")
     if unit.epsilon is not None and unit.epsilon != module.eps:
         own["running_var"] = (own["running_var"].double() + (unit.epsilon - module.eps)).float()
     return {**own, "num_batches_tracked": torch.tensor(0)}
@@ -126,16 +149,15 @@ def _norm(path: str, module: nn.Module, unit: Unit, file: str) -> dict[str, Tens
 def _refuse_other_roles(path: str, unit: Unit, roles: tuple[str, ...], file: str) -> None:
     for role in unit.arrays:
         if role not in roles:
-            raise ModelError(f"{file}: the network's {path} has no {role}; the file has {unit.called(role)}.")
+            raise ModelError(f"{file} has {unit.called(role)}; the network's {path} has no {role}.")
     if roles[0] not in unit.arrays and "running_mean" not in unit.arrays:
-        raise ModelError(f"{file}: {unit.name} has no weight; the network's {path} has one.")
+        raise ModelError(f"{file} has no {unit.called('weight')}; the network has {path}.weight.")
 
 
 def _shaped(path: str, role: str, wanted: Tensor, unit: Unit, file: str) -> Tensor:
-    array = _read(unit, role, file)
-    if array.shape != wanted.shape:
+    if unit.arrays[role].shape != wanted.shape:
         raise _other_shape(path, role, wanted, unit, file)
-    return array
+    return _read(unit, role, file)
 
 
 def _read(unit: Unit, role: str, file: str) -> Tensor:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from hubel.errors import ModelError
-
 
 @dataclass(frozen=True)
 class Unit:
@@ -25,13 +23,6 @@ class Unit:
     """What a batch norm adds to its variance; None: as our network has it."""
     names: Mapping[str, str] = field(default_factory=dict)
     """What the file calls the arrays, by role, where it calls them otherwise."""
-
-    def __post_init__(self) -> None:
-        if not self.norm and "weight" in self.arrays and self.arrays["weight"].dim() < 2:
-            shape = tuple(self.arrays["weight"].shape)
-            raise ModelError(
-                f"{self.called('weight')} is {shape}; a layer's weight has two sides or more: of what goes out, of what comes in."
-            )
 
     @property
     def norm(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 import hubel
-from hubel import foreign
+from hubel import foreign, weights
 from hubel.build import build
 from hubel.cluster import ALONE, Ranks
 from hubel.joints import Expression, Shape
@@ -17,6 +18,7 @@ from hubel.model import Model
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
 from hubel.training import folder, largest, probe, setup
+from hubel.training.freezing import freeze
 from hubel.training.loop import Job
 from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
@@ -26,7 +28,7 @@ from hubel.training.warm import Taken
 
 
 def begun(
-    net: str | Expression | nn.Module,
+    net: str | Expression | nn.Module | Model,
     data: str | Path | Source,
     recipe: Recipe | Preset | None,
     input: Shape | None,
@@ -41,8 +43,12 @@ def begun(
 
 
 def built(design: setup.Design, recipe: Recipe, ranks: Ranks) -> nn.Module:
-    """The network where it is trained: with fresh weights, or those that it came with."""
-    network = design.net if isinstance(design.net, nn.Module) else build(design.net, design.input, recipe.initialisation, recipe.seed)
+    """The network where it is trained: with fresh weights, or those that it came with, and what is to stay as it is frozen."""
+    if design.begins:
+        network = copy.deepcopy(design.begins.network)
+    else:
+        network = design.net if isinstance(design.net, nn.Module) else build(design.net, design.input, recipe.initialisation, recipe.seed)
+    freeze(network, recipe)
     return network.to(ranks.device)
 
 
@@ -65,6 +71,7 @@ def chosen(
         "network": design.name,
         "warm": taken.digest if taken else None,
         **(foreign.identity(design.net) if isinstance(design.net, nn.Module) else {"net": repr(design.net)}),
+        **({"weights": weights.digest(design.begins.network.state_dict())} if design.begins else {}),
         "input": design.input,
         "data": material.source.name,
         "fingerprint": material.fingerprint,

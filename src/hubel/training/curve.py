@@ -6,7 +6,7 @@ import math
 
 from PIL import Image
 
-from hubel.training.axes import INK, Field, Page
+from hubel.axes import INK, Field, Page
 from hubel.training.rates import Rates
 
 WIDTH, HEIGHT = 900, 520

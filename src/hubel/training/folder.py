@@ -23,7 +23,7 @@ MEANINGS = {
     "fingerprint": "the training pictures have changed",
     "net": "the network is another one",
     "tensors": "the network has other layers",
-    "weights": "the network comes with other weights (torch.manual_seed before it is made repeats fresh ones)",
+    "weights": "the network begins with other weights (of a module, torch.manual_seed before it is made repeats fresh ones)",
     "warm": "the layers that it begins with (--warm-from) are other ones",
     "pixels": "the pictures are read otherwise",
 }

@@ -24,7 +24,7 @@ from hubel.evaluation import precise, predicted, scored
 from hubel.modules import Network
 from hubel.pictures.augment import Augmentation
 from hubel.pictures.batches import Batch, Feed, Refused, in_batches, shuffled, steps
-from hubel.pictures.pixels import Pixels
+from hubel.pictures.pixels import Reading
 from hubel.training.guard import Guard
 from hubel.training.lanes import Lanes, Part
 from hubel.training.losses import balanced, loss_of, loss_with_heads, nothing
@@ -45,7 +45,7 @@ class Job:
     """Everything that decides how training goes, settled: the recipe's precision and threads are no longer "auto"."""
 
     recipe: Recipe
-    pixels: Pixels
+    pixels: Reading
     train: Feed
     validation: Feed
     ranks: Ranks = ALONE
@@ -137,7 +137,7 @@ def stepped(lanes: Lanes | Replica, guard: Guard, state: State, job: Job, batche
     """Take a step on some batches: their summed loss and right answers, and how many pictures they had."""
     recipe = job.recipe
     for group in state.optimiser.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["share"]
     chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT, *job.ranks.counts)
     state.optimiser.zero_grad()
     sums, images = _backward(lanes, state, job, batches)
@@ -204,7 +204,7 @@ def begins_with_convolution(network: nn.Module) -> bool:
     return isinstance(network, nn.Conv2d)
 
 
-def augmentation_of(recipe: Recipe, pixels: Pixels) -> Augmentation:
+def augmentation_of(recipe: Recipe, pixels: Reading) -> Augmentation:
     """What the recipe says is to happen to the pictures: its fields by those names, and what it took from the pictures."""
     said = {field.name: getattr(recipe, field.name) for field in fields(Augmentation) if field.name != "mean"}
     return Augmentation(**said, mean=pixels.mean)

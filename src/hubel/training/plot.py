@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from hubel.training.axes import INK, Colour, Field, Page, Point, rounds, width_of
+from hubel.axes import INK, Colour, Field, Page, Point, rounds, width_of
 from hubel.training.records import Epoch
 
 WIDTH = 920

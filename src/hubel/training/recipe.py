@@ -60,6 +60,9 @@ class Recipe:
     )
     plateau: int = setting(5, "epochs without a better validation after which plateau multiplies the rate")
     patience: int = setting(0, "end training after so many epochs without a better validation; 0: never")
+    judged_by: str = setting(
+        "accuracy", "what makes a validation better, for the best epoch, plateau and patience: accuracy, or loss", ("accuracy", "loss")
+    )
     loss: str = setting(
         "cross_entropy",
         "cross_entropy (binary, where the network has one output), hinge (a support vector machine's, whose scores give no true probabilities), "
@@ -108,6 +111,18 @@ class Recipe:
         "auto",
         "where decoded pictures are kept: in memory, on the disk for this run and later ones, or nowhere; auto: by how large they are in all",
         ("auto", "memory", "disk", "nothing"),
+    )
+    frozen: str = setting(
+        "",
+        "stages that stay as they are, or parts of them, by their paths with blanks between them (conv1 conv2_x.0); for trained networks",
+    )
+    statistics: str = setting(
+        "trained",
+        "whose batch norm goes by the pictures of training, and learns from them: of what is not frozen, of all, or of none",
+        ("trained", "all", "none"),
+    )
+    layer_decay: float = setting(
+        1.0, "what the rate of each stage is multiplied by for every stage that learns behind it; 1: all learn alike"
     )
     initialisation: str = setting(
         "auto",
@@ -177,6 +192,7 @@ class Recipe:
             ("validation", 0 < self.validation < 1, "between 0 and 1: the best epoch is chosen on that part"),
             ("threads", 0 <= self.threads <= 1024, "from 0 to 1024"),
             ("lanes", 0 <= self.lanes <= 1024, "from 0 to 1024"),
+            ("layer_decay", 0 < self.layer_decay <= 1, "above 0, at most 1"),
             ("seed", 0 <= self.seed < 2**63, "from 0 to 2**63 - 1"),
         ):
             if not holds:

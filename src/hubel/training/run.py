@@ -14,6 +14,7 @@ from torch import nn
 from hubel.cluster import Ranks, joined
 from hubel.errors import RunError
 from hubel.joints import Expression, Shape
+from hubel.model import Model
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
 from hubel.training import beginning, checkpoint, folder, probe, setup
@@ -32,7 +33,7 @@ SAVE_EVERY = 60.0
 
 
 def train(
-    net: str | Expression | nn.Module,
+    net: str | Expression | nn.Module | Model,
     data: str | Path | Source,
     recipe: Recipe | Preset | None = None,
     out: str | Path | None = None,
@@ -45,7 +46,7 @@ def train(
     """Train a network on a set of pictures; yields Started, then Step and Epoch records, then Finished (or Stopped).
 
     net: a name of the casebook, an expression or its text; or any torch module from pictures (N, C, H, W) to scores (N, classes), of
-    which a copy is trained, from the weights that it has. data: a set's name, folder or Source. recipe: one, or a preset such as
+    which a copy is trained, from the weights that it has; or a model, which is trained on, its pictures read as it reads them. data: a set's name, folder or Source. recipe: one, or a preset such as
     hubel.training.recipes.PAPER["alexnet"], which says too what becomes of pixels; None: the network's own. out: the run
     folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
     expression or a module. strict: an unreadable picture is an error. warm: the model file or run folder of a shallower

@@ -16,6 +16,7 @@ from hubel import foreign
 from hubel.cluster import ALONE, Ranks
 from hubel.errors import LayerError, RunError
 from hubel.joints import Expression, Shape, shown
+from hubel.model import Model
 from hubel.nets import Said, said
 from hubel.pictures.augment import colour_axes
 from hubel.pictures.batches import Feed, Refused
@@ -41,6 +42,13 @@ class Design:
     input: Shape
     initialisation: str
     preset: Preset
+    begins: Model | None = None
+    """The model that is trained on, from its weights and with its pixel policy."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it comes with weights."""
+        return self.begins is not None or isinstance(self.net, nn.Module)
 
 
 @dataclass(frozen=True)
@@ -58,13 +66,19 @@ class Material:
     """Of all the pictures that there were to learn from, before a validation part was taken."""
 
 
-def designed(net: str | Expression | nn.Module, classes: int, input: Shape | None = None) -> Design:
-    """The network for that many classes. Raises an error of ours where it cannot tell them apart, or its input is not known."""
+def designed(net: str | Expression | nn.Module | Model, source: Source, input: Shape | None = None) -> Design:
+    """The network for the classes of a set. Raises an error of ours where it cannot tell them apart, or its input is not known."""
+    classes = len(source.classes)
+    if isinstance(net, Model):
+        net.refuse_other_classes(source.classes, source.name)
+        if input not in (None, net.input):
+            raise RunError(f"The model reads {shown(net.input)}, and the input is said to be {shown(input or ())}. Leave --input out.")
+        return Design("a trained model", net.expression, net.input, "auto", GENERAL, net)
     if isinstance(net, nn.Module):
         return _brought(net, classes, _shape(input))
     if not isinstance(net, (str, Expression)):
         raise RunError(
-            f"A {type(net).__name__} came as the network; a name, an expression or a torch module (itself, not its class) was expected."
+            f"A {type(net).__name__} came as the network; a name, an expression or a model, or a torch module (itself, not its class) was expected."
         )
     found = said(net, classes) if isinstance(net, str) else Said("net", net, None)
     shape = _shape(input or found.input)
@@ -91,7 +105,7 @@ def _shape(input: Shape | None) -> Shape:
 
 
 def prepared(
-    net: str | Expression | nn.Module,
+    net: str | Expression | nn.Module | Model,
     data: str | Path | Source,
     recipe: Recipe | Preset | None,
     input: Shape | None = None,
@@ -102,15 +116,15 @@ def prepared(
     """Open and decode the pictures, and settle the network and its recipe for them. recipe: one, or a preset, whose pixels are then
     taken too; None: the network's own. before: how a run that is gone on with reads them."""
     source = data if isinstance(data, Source) else open_source(data, told)
-    design = designed(net, len(source.classes), input)
+    design = designed(net, source, input)
     if isinstance(recipe, Preset):
         design = replace(design, preset=recipe)
     settled = recipe if isinstance(recipe, Recipe) else design.preset.recipe
     if settled.initialisation == "auto":
         settled = replace(settled, initialisation=design.initialisation)
-    elif isinstance(design.net, nn.Module):
+    elif design.trained:
         raise RunError(
-            f"The recipe has initialisation={settled.initialisation!r}; a module is trained from the weights that it has: leave it out."
+            f"The recipe has initialisation={settled.initialisation!r}; a module or a model is trained from the weights that it has: leave it out."
         )
     refuse_impossible(settled, design.input)
     return design, _decoded(source, design, settled, strict, told, before), settled
@@ -140,7 +154,9 @@ def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told:
     pixels = Pixels(channels, height, width, "crop" if cut else _fit(split.read, len(split.labels), design.preset), reduced=True)
     if cut:
         pixels = replace(pixels, resized=round(SPARE * max(height, width)))
-    if before:  # runs began before pictures were decoded so, and end as they began
+    if design.begins:
+        pixels = design.begins.pixels
+    elif before:  # runs began before pictures were decoded so, and end as they began
         pixels = replace(pixels, reduced=before.reduced, colour_managed=before.colour_managed)
     train = feed(split, pixels, recipe.keep, cut, recipe.seed, strict, telling("decoding"))
     fingerprint, refused, lost = train.fingerprint(), tuple(train.refused), Counter(train.lost)
@@ -153,6 +169,8 @@ def _decoded(source: Source, design: Design, recipe: Recipe, strict: bool, told:
         lost.update(validation.lost)
     else:
         train, validation = divided(train, recipe.validation, recipe.seed)
+    if design.begins:
+        return Material(source, pixels, train, validation, refused, lost, fingerprint)
     mean, deviation = design.preset.mean, design.preset.deviation
     if mean is None or deviation is None:
         measured = statistics(sampled(train))

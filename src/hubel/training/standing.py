@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hubel.training.recipe import Recipe
@@ -10,7 +11,7 @@ from hubel.training.recipe import Recipe
 @dataclass(frozen=True)
 class Standing:
     best: tuple[float, float] | None = None
-    """(accuracy, minus loss) on the validation pictures, of the best epoch."""
+    """(accuracy, minus loss) on the validation pictures, of the best epoch; the other way round where the recipe judges by loss."""
     waited: int = 0
     """Epochs since the best one."""
     drops: int = 0
@@ -21,6 +22,8 @@ class Standing:
     def after(self, accuracy: float, loss: float, recipe: Recipe) -> Standing:
         """How it stands when one more epoch has been validated."""
         found = (accuracy, -loss)
+        if recipe.judged_by == "loss":
+            found = (-loss if math.isfinite(loss) else -math.inf, accuracy)
         if self.best is None or found > self.best:
             return Standing(found, 0, self.drops, 0)
         since = self.since + 1

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from hubel.training.averaging import Average
+from hubel.training.freezing import groups
 from hubel.training.recipe import Recipe
 from hubel.training.scaling import Scaling
 from hubel.training.standing import Standing
@@ -61,12 +62,14 @@ class State:
 
 def optimiser_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser, fused: one pass over the weights a step, skipped whole if `found_inf` says so."""
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    learning = groups(network, recipe)
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(weights, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+        return torch.optim.AdamW(learning, recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     nesterov = recipe.nesterov and recipe.momentum > 0
-    sgd = torch.optim.SGD(weights, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov, fused=True)
+    sgd = torch.optim.SGD(learning, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=nesterov, fused=True)
     if recipe.precision == "fp16" and recipe.momentum:
-        for weight in weights:  # torch leaves them unwritten where the very first step is skipped, and reads them in the next
+        for weight in (
+            weight for group in sgd.param_groups for weight in group["params"]
+        ):  # torch leaves them unwritten where the very first step is skipped, and reads them in the next
             sgd.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     return sgd

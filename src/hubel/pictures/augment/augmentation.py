@@ -11,7 +11,7 @@ from torch import Tensor
 from hubel.pictures.augment import colour, moving, resampling
 from hubel.pictures.augment.draws import Draws, Purpose
 from hubel.pictures.batches import Batch, chosen
-from hubel.pictures.pixels import Pixels
+from hubel.pictures.pixels import Reading
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Augmentation:
             changed = self._recoloured(changed, draws)
         return self._cut_out(changed, draws) if self.cutout else changed
 
-    def tensor(self, batch: Batch, pixels: Pixels, seed: int, epoch: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    def tensor(self, batch: Batch, pixels: Reading, seed: int, epoch: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """The pictures of a batch as the network reads them, (B, C, H, W): changed, then as the policy's `tensor` makes them."""
         if not self._resamples or self._recolours or self.cutout:
             return pixels.tensor(self.batch(batch.pixels, batch.indices, seed, epoch, batch.rows), dtype)

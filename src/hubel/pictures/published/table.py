@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hubel.pictures.fetching import Remote
+from hubel.fetching import Digest, Remote
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Named:
 
 
 def _files(mirrors: tuple[str, ...], *rows: tuple[str, int, str]) -> tuple[Remote, ...]:
-    return tuple(Remote(name, size, sha256, tuple(mirror + name for mirror in mirrors)) for name, size, sha256 in rows)
+    return tuple(Remote(name, size, Digest("sha256", sha256), tuple(mirror + name for mirror in mirrors)) for name, size, sha256 in rows)
 
 
 # fmt: off

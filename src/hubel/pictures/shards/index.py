@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from hubel import placing
 from hubel.errors import PictureError
-from hubel.pictures.names import cache
+from hubel.fetching import cache
 from hubel.pictures.shards import kept, remote
 from hubel.pictures.shards.samples import Index, samples
 from hubel.pictures.told import Told

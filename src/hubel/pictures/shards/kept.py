@@ -19,7 +19,7 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 
 from hubel.errors import PictureError
-from hubel.pictures.names import cache
+from hubel.fetching import cache
 from hubel.pictures.shards import remote
 
 USUAL_GB = 8.0

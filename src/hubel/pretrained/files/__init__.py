@@ -25,9 +25,11 @@ def contents(path: Path) -> Contents:
     try:
         with path.open("rb") as file:
             total = hashlib.file_digest(file, "sha256").hexdigest()
-        found = format_of(path)
+        size, found = path.stat().st_size, format_of(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if not size:
+        raise ModelError(f"{path} is empty.")
     if found is None:
         raise ModelError(f"{path} is no file of weights that is known here: {', '.join(FORMATS)}.")
     try:
@@ -42,10 +44,10 @@ def format_of(path: Path) -> str | None:
         first = file.read(16)
     if first.startswith(b"PK\x03\x04"):
         return "npz" if listed.is_npz(path) else "torch"
+    if first[4:9] == b"\0\0\0\0{":  # behind a length, whose first byte may be any
+        return "safetensors"
     if first.startswith(b"\x80"):  # torch's, before it packed them
         return "torch"
-    if first[5:9] == b"\0\0\0{":  # a header of less than 2^40 bytes
-        return "safetensors"
     if onnx.looks_so(path):  # last, as neither format has first bytes of its own
         return "onnx"
     return "caffe" if caffe.looks_so(path) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,10 @@ from hubel.pretrained.contents import LARGEST, Entry, grouped
 
 
 def of_safetensors(path: Path) -> tuple[Entry, ...]:
-    """Its layers in the order in which their arrays lie in the file, which is the order in which they were saved."""
+    """Its layers in the alphabet's order: the one in which they were saved is not in the file."""
     try:
         with safe_open(path, "pt") as file:
-            return grouped((name, file.get_tensor(name)) for name in file.offset_keys())
+            return grouped((name, file.get_tensor(name)) for name in sorted(file.keys()))
     except (SafetensorError, ValueError, OSError) as error:
         raise ModelError(f"is damaged, or no safetensors file ({error}).") from None
 
@@ -41,5 +40,7 @@ def of_npz(path: Path) -> tuple[Entry, ...]:
             raise ModelError(f"unpacks to {size:,} bytes; no more than {LARGEST:,} are read.")
         with np.load(path, allow_pickle=False) as file:
             return grouped((name, torch.from_numpy(file[name])) for name in file.files)
-    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # NumPy's reader has it parsed as Python, unpacked and allocated: each has errors of its own
         raise ModelError(f"is damaged, or holds more than arrays ({type(error).__name__}: {error}).") from None

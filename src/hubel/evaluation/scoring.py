@@ -1,11 +1,10 @@
-"""How good a network is on labelled pictures."""
+"""A network's scores of labelled pictures, and the classes that they mean."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from hubel.cluster import ALONE, Ranks
 from hubel.errors import PictureError
 from hubel.pictures.batches import Feed, in_order
-from hubel.pictures.pixels import Pixels
+from hubel.pictures.pixels import Reading
 
 BATCH = 500
 """Pictures that are looked at together, at most."""
@@ -30,11 +29,10 @@ def precise(precision: str, device: torch.device) -> contextlib.AbstractContextM
     return torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
 
 
-@torch.no_grad()
 def scored(
     network: nn.Module,
     pictures: Feed,
-    pixels: Pixels,
+    pixels: Reading,
     precision: str = "fp32",
     told: Callable[[int, int], None] | None = None,
     ranks: Ranks = ALONE,
@@ -43,6 +41,20 @@ def scored(
 
     `told` hears (done, of how many). Several processes share the pictures out; each then has all scores, as one alone would.
     """
+    scores, numbers = numbered(network, pictures, pixels, precision, told, ranks)
+    return scores, pictures.labels[numbers]
+
+
+@torch.no_grad()
+def numbered(
+    network: nn.Module,
+    pictures: Feed,
+    pixels: Reading,
+    precision: str = "fp32",
+    told: Callable[[int, int], None] | None = None,
+    ranks: Ranks = ALONE,
+) -> tuple[Tensor, Tensor]:
+    """As `scored`, with the numbers (N,) of the pictures that can be read in the place of their labels."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     parts, numbers, done = [], [], 0
@@ -69,41 +81,9 @@ def scored(
     for part, places in zip(parts, numbers):
         scores[places], read[places] = part, 1
     found = ranks.total(read).bool()
-    return ranks.total(scores)[found], pictures.labels[found]
+    return ranks.total(scores)[found], found.nonzero()[:, 0]
 
 
 def predicted(scores: Tensor) -> Tensor:
     """The class of each row of scores (N, outputs); one output means two classes, the second where it is positive."""
     return (scores[:, 0] > 0).long() if scores.shape[1] == 1 else scores.argmax(1)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a test found. confusion[i][j]: pictures of class i that were taken for class j."""
-
-    count: int
-    accuracy: float
-    top5: float | None
-    """Share with the right class among the best five; None where there are fewer than ten classes."""
-    confusion: list[list[int]]
-
-    @property
-    def recall(self) -> list[float | None]:
-        """Of the pictures of each class, the share that was recognised; None where there are none."""
-        return [row[i] / sum(row) if sum(row) else None for i, row in enumerate(self.confusion)]
-
-    @property
-    def precision(self) -> list[float | None]:
-        """Of the pictures taken for each class, the share that were of it."""
-        columns = list(zip(*self.confusion))
-        return [column[i] / sum(column) if sum(column) else None for i, column in enumerate(columns)]
-
-
-def report(scores: Tensor, labels: Tensor, classes: int) -> Report:
-    """Compare scores with labels."""
-    guessed = predicted(scores)
-    confusion = torch.bincount(labels * classes + guessed, minlength=classes * classes).view(classes, classes)
-    top5 = None
-    if classes >= 10:
-        top5 = float((scores.topk(5, 1).indices == labels[:, None]).any(1).double().mean())
-    return Report(len(labels), float((guessed == labels).double().mean()), top5, confusion.tolist())

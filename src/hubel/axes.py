@@ -1,4 +1,4 @@
-"""A page with axes on it: what the drawings of training share."""
+"""A page to draw on with Pillow, with axes on it: what the drawings of training and of tests share."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ class Page:
     def line(self, points: Sequence[Point], colour: Colour, width: float = 1) -> None:
         self.draw.line([(x * TIMES, y * TIMES) for x, y in points], colour, round(width * TIMES), "curve")
 
+    def block(self, box: tuple[float, float, float, float], colour: Colour) -> None:
+        """A rectangle: left, top, right, bottom."""
+        left, top, right, bottom = (round(side * TIMES) for side in box)
+        if right > left and bottom > top:
+            self.draw.rectangle((left, top, right - 1, bottom - 1), colour)
+
     def dot(self, at: Point, radius: float, colour: Colour, hollow: bool = False) -> None:
         where = (at[0] * TIMES, at[1] * TIMES)
         if hollow:
@@ -36,8 +42,7 @@ class Page:
             self.draw.circle(where, radius * TIMES, colour)
 
     def write(self, text: str, at: Point, anchor: str, colour: Colour = FAINT, size: int = FONT) -> None:
-        drawable = "".join(sign if sign.isprintable() else "?" for sign in text)
-        self.draw.text((at[0] * TIMES, at[1] * TIMES), drawable, colour, _font(size * TIMES), anchor)
+        self.draw.text((at[0] * TIMES, at[1] * TIMES), _drawable(text), colour, _font(size * TIMES), anchor)
 
     def done(self) -> Image.Image:
         return self.image.reduce(TIMES)
@@ -104,7 +109,12 @@ def rounds(low: float, high: float, count: int, whole: bool = False) -> list[flo
 
 def width_of(text: str, size: int = FONT) -> float:
     """Pixels that a line of text takes."""
-    return _font(size * TIMES).getlength(text) / TIMES
+    return _font(size * TIMES).getlength(_drawable(text)) / TIMES
+
+
+def _drawable(text: str) -> str:
+    """The text without what a font cannot draw on one line."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 @cache

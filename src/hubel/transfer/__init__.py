@@ -1,0 +1,1 @@
+"""A trained network put to other classes: its features, the frozen base, fine-tuning."""
