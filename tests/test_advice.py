@@ -380,7 +380,9 @@ CASEBOOK = {  # what is said, in its order: of which networks
         mobilenet_v1_tf mobilenet_v1_0_75_tf mobilenet_v1_0_50_tf mobilenet_v1_0_25_tf mobilenet_v2
         inception_v3 inception_v3_torch inception_resnet_v2 xception squeezenet_1_0
         densenet_bc100_k12 densenet_bc250_k24 densenet_bc190_k40""",
-    (FULLY_CONNECTED,): "alexnet alexnet_one_tower pattern_conv_relu_fc pattern_single_conv pattern_double_conv",
+    (FULLY_CONNECTED,): "alexnet alexnet_one_tower alexnet_caffe caffenet pattern_conv_relu_fc pattern_single_conv pattern_double_conv",
+    ("no activation between", FULLY_CONNECTED): "lenet_caffe",
+    ("units see only padding",): "squeezenet_1_0_caffe",
     (FULLY_CONNECTED, UNREAD): "alexnet_owt",
     (FULLY_CONNECTED, "memory at full size"): "vgg11 vgg11_lrn vgg13 vgg16 vgg16_c vgg16_conv vgg19",
     (FULLY_CONNECTED, "sides do not halve"): "dogs_cats",
@@ -394,7 +396,7 @@ CASEBOOK = {  # what is said, in its order: of which networks
     (BEYOND,): """
         nin_cifar10 nin_cifar10_caffe squeezenet_1_1
         base_cnn_a base_cnn_b base_cnn_c convpool_cnn_a convpool_cnn_b convpool_cnn_c""",
-    (BEYOND, UNREAD): "googlenet googlenet_bn",
+    (BEYOND, UNREAD): "googlenet googlenet_caffe googlenet_bn",
     (UNREAD,): """
         resnet18 resnet34 resnet18_a resnet34_a resnet18_c resnet34_c resnet50_v15 resnet101_v15 resnet152_v15 plain18
         resnet20 resnet32 resnet44 resnet56 resnet110 resnet1202 plain20

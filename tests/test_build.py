@@ -123,6 +123,7 @@ def test_a_built_network_holds_the_parameters_that_anatomy_counts_under_its_path
 HALF = {"fc6.2": 0.5, "fc7.2": 0.5}
 DROPOUT: dict[str, dict[str, float]] = {
     "alexnet alexnet_one_tower": HALF,  # sec. 4.2
+    "alexnet_caffe caffenet": HALF,  # the definitions
     "alexnet_owt": {"fc6.1": 0.5, "fc7.0": 0.5},  # torchvision
     "vgg11 vgg11_lrn vgg13 vgg16_c vgg16 vgg16_conv vgg19": HALF,  # sec. 3.1
     "nin_cifar10 nin_cifar10_caffe": {"mlpconv1.7": 0.5, "mlpconv2.7": 0.5},  # the released definition: behind the pools
@@ -136,12 +137,12 @@ DROPOUT: dict[str, dict[str, float]] = {
     "convpool_cnn_b convpool_cnn_c": {"conv1.0": 0.2, "conv1.8": 0.5, "conv2.7": 0.5},
     "all_cnn_a": {"conv1.0": 0.2, "conv1.5": 0.5, "conv2.4": 0.5},
     "all_cnn_b all_cnn_c": {"conv1.0": 0.2, "conv1.7": 0.5, "conv2.6": 0.5},
-    "googlenet": {"auxiliary_4a.0.5": 0.7, "auxiliary_4d.0.5": 0.7, "dropout": 0.4},  # table 1 and sec. 5
+    "googlenet googlenet_caffe": {"auxiliary_4a.0.5": 0.7, "auxiliary_4d.0.5": 0.7, "dropout": 0.4},  # table 1 and sec. 5
     "googlenet_bn": {"auxiliary_4a.0.6": 0.7, "auxiliary_4d.0.6": 0.7, "dropout": 0.2},  # torchvision
     "inception_v3": {"Logits.1": 0.2},  # the release
     "inception_v3_torch": {"Logits.1": 0.5},  # torchvision
     "inception_resnet_v2": {"Logits.1": 0.2},  # fig. 15: keep 0.8
-    "squeezenet_1_0 squeezenet_1_1": {"conv10.0": 0.5},  # sec. 3.3: behind fire9
+    "squeezenet_1_0 squeezenet_1_0_caffe squeezenet_1_1": {"conv10.0": 0.5},  # sec. 3.3: behind fire9
     "xception xception_torch": {"logistic.0": 0.5},  # sec. 4.3
     "mobilenet_v2 mobilenet_v2_torch": {"conv10.0": 0.2},  # the release
 }
@@ -149,11 +150,12 @@ DROPOUT: dict[str, dict[str, float]] = {
 # How fresh weights are drawn where the paper says it, or where its units call for it; everything else starts as He's.
 INITIALISED = {
     "lecun_1998": "lenet5 lecun1989_net1 lecun1989_net2 lecun1989_net3",  # appendix A of 1998
-    "krizhevsky_2012": "alexnet alexnet_one_tower",  # sec. 5
+    "krizhevsky_2012": "alexnet alexnet_one_tower alexnet_caffe caffenet",  # sec. 5
     "simonyan_2014": "vgg11 vgg11_lrn",  # sec. 3.1
     "glorot": "vgg13 vgg16_c vgg16 vgg16_conv vgg19"  # sec. 3.1
     " xception xception_torch fc_784_512_10 mnist_convnet dogs_cats"  # Keras's default, where the authors' code leaves it
-    " lenet_sigmoid",  # sigmoids
+    " lenet_sigmoid"  # sigmoids
+    " lenet_caffe",  # "xavier" in the definition
 }
 
 

@@ -6,8 +6,9 @@ fc6, fc7 and fc8: deep networks learn from photographs, given enough of them.
 Departures: the input is 227x227, because the printed 224 cannot give the 55x55 of figure 2. Two doubts. Response normalisation
 runs within each GPU's maps: figure 2 lets the GPUs meet nowhere before conv3, and the authors' own layers (layers-145.cfg of their
 source, released in 2025, with notes of table 2's 40.7% and 18.2%) have a norm for each GPU's 48 and 128 maps, although the N
-of sec. 3.3 is the number of all kernels in the layer; Caffe's bvlc_alexnet, for one GPU, runs over all. Dropout divides by a half
-in training where sec. 4.2 multiplies by a half in use: the same function of the picture, for weights of another scale.
+of sec. 3.3 is the number of all kernels in the layer; Caffe's bvlc_alexnet, for one GPU, runs over all, with constants of its own
+(`alexnet_caffe`). Dropout divides by a half in training where sec. 4.2 multiplies by a half in use: the same function of the picture,
+for weights of another scale.
 """
 
 from functools import partial
@@ -31,6 +32,28 @@ def alexnet(towers: int = 2, classes: int = 1000) -> Chain:
     )
 
 
+CAFFE_LRN = LRN(5, 1.0, 1e-4 / 5)
+"""Caffe divides alpha by n, and its k is 1 where nothing is said."""
+
+
+def alexnet_caffe(classes: int = 1000) -> Chain:
+    """Caffe's bvlc_alexnet (models/bvlc_alexnet): two groups of filters as on two GPUs, but norms over all maps, of other constants."""
+    return _on_one_gpu(CAFFE_LRN >> MaxPool(3, 2), classes)
+
+
+def caffenet(classes: int = 1000) -> Chain:
+    """Caffe's bvlc_reference_caffenet: the same with the pools before the norms."""
+    return _on_one_gpu(MaxPool(3, 2) >> CAFFE_LRN, classes)
+
+
+def _on_one_gpu(smaller: Chain, classes: int) -> Chain:
+    """The convolutions and classifier of figure 2, with what stands behind conv1 and conv2: 3x227x227 in."""
+    stages = dict(alexnet(classes=classes).children())
+    stages["conv1"] = Conv(96, 11, stride=4) >> ReLU() >> smaller
+    stages["conv2"] = Conv(256, 5, pad=2, groups=2) >> ReLU() >> smaller
+    return Chain(**stages)
+
+
 def alexnet_owt(classes: int = 1000) -> Chain:
     """The net of Krizhevsky 2014 in the form whose weights people hold, torchvision's: 3x224x224 in, one narrower tower.
 
@@ -51,6 +74,7 @@ def alexnet_owt(classes: int = 1000) -> Chain:
 
 CITATION = (__doc__ or "").split("\n")[0]
 CITATION_OWT = 'Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks", arXiv:1404.5997.'
+CITATION_CAFFE = 'Jia et al. 2014, "Caffe: Convolutional architecture for fast feature embedding", arXiv:1408.5093; its models/ folder.'
 TORCHVISION = "torchvision, AlexNet_Weights.IMAGENET1K_V1"
 
 # fmt: off
@@ -61,6 +85,8 @@ SHAPES = (  # of what leaves a convolution ("conv1.0"), and of what leaves its s
     ("output", "conv5.0", (256, 13, 13)), ("output", "conv5", (256, 6, 6)),
     ("output", "fc6", (4096,)), ("output", "fc7", (4096,)), ("output", "fc8", (1000,)),
 )
+
+CAFFE = (("parameters", "", 60965224), ("weight_layers", "", 8), ("macs", "", 724406816), *SHAPES)
 
 VARIANTS = (
     Variant(
@@ -101,6 +127,14 @@ VARIANTS = (
     Variant(
         "alexnet_one_tower", "AlexNet without groups, as lectures count it", CITATION, partial(alexnet, 1), (3, 227, 227), "krizhevsky_2012",
         exact=(("parameters", "", 62378344), ("macs", "", 1135256096), *SHAPES),
+    ),
+    Variant(
+        "alexnet_caffe", "AlexNet as Caffe's bvlc_alexnet has it: norms over all maps", CITATION_CAFFE, alexnet_caffe, (3, 227, 227),
+        "krizhevsky_2012", exact=CAFFE,
+    ),
+    Variant(
+        "caffenet", "Caffe's reference CaffeNet: AlexNet on one GPU, pools before norms", CITATION_CAFFE, caffenet, (3, 227, 227),
+        "krizhevsky_2012", exact=CAFFE,
     ),
     Variant(
         "alexnet_owt", "AlexNet as torchvision holds it", CITATION_OWT, alexnet_owt, (3, 224, 224), "he",

@@ -3,16 +3,18 @@
 An inception module looks at its input through windows of several sizes at once; 1x1 convolutions keep that cheap.
 
 Departures: none where the paper says what it did. It does not print the constants of its LocalRespNorm: they are AlexNet's
-here. It does not say on which side its "same" padding stands: conv1 pads three pixels all round, and the pools that halve
+here, and in `googlenet_caffe` those of Caffe's bvlc_googlenet, which divides alpha by n, with k = 1. It does not say on which side its "same" padding stands: conv1 pads three pixels all round, and the pools that halve
 round up, which gives the printed sizes. It does not say how weights start: as He's. `googlenet_bn` is the later look-alike
 whose weights torchvision publishes: batch norm instead of LRN and biases, 3x3 where table 1 has 5x5, a last max pool of 2x2,
 20% of dropout, and auxiliary classifiers that average over uneven windows.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from hubel.joints import Chain, Concat, Expression, Head
 from hubel.layers import FC, LRN, AdaptiveAvgPool, AvgPool, BatchNorm, Conv, Dropout, GlobalAvgPool, MaxPool, ReLU
+from hubel.nets.alexnet import CAFFE_LRN
 from hubel.nets.paper import Figure, Variant
 
 # fmt: off
@@ -67,14 +69,17 @@ def assembled(conv: Callable[..., Chain], large: int, auxiliary: Expression, oth
     return Chain(**stages)
 
 
-def googlenet(classes: int = 1000) -> Chain:
+ALEXNETS_LRN = LRN()
+
+
+def googlenet(lrn: LRN = ALEXNETS_LRN, classes: int = 1000) -> Chain:
     """Table 1, figure 3 and section 5: 3x224x224 in."""
     maxpool = MaxPool(3, 2, fit="ceil")
     auxiliary = AvgPool(5, 3) >> rectified(128, 1) >> FC(1024) >> ReLU() >> Dropout(0.7) >> FC(classes)
     others = {
         "conv1": rectified(64, 7, 2),
-        "maxpool1": maxpool >> LRN(),
-        "conv2": rectified(64, 1) >> rectified(192, 3) >> LRN(),
+        "maxpool1": maxpool >> lrn,
+        "conv2": rectified(64, 1) >> rectified(192, 3) >> lrn,
         "maxpool2": maxpool,
         "maxpool3": maxpool,
         "maxpool4": maxpool,
@@ -157,6 +162,11 @@ VARIANTS = (
             Figure("parameters", "4M", "CS231n lecture notes, case studies", why=(
                 "Table 1's filters are 6,990,272 weights, of which the last layer alone has 1,024,000.")),
         ),
+    ),
+    Variant(
+        "googlenet_caffe", "GoogLeNet as Caffe's bvlc_googlenet has it: other constants of its LRNs", CITATION,
+        partial(googlenet, CAFFE_LRN), (3, 224, 224), "he",
+        exact=(("parameters", "", 6_998_552), ("parameters_with_heads", "", 13_378_280), ("weight_layers", "", 22)),
     ),
     Variant(
         "googlenet_bn", "the look-alike that most weights fit: batch norm, 3x3 where GoogLeNet has 5x5", CITATION, googlenet_bn,

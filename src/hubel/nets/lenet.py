@@ -72,6 +72,16 @@ def lenet_relu(classes: int = 10) -> Chain:
     return lecture_lenet(ReLU(), MaxPool(2), classes)
 
 
+def lenet_caffe(classes: int = 10) -> Chain:
+    """Caffe's example of MNIST (examples/mnist/lenet.prototxt): 1x28x28 in, wider, and a single ReLU."""
+    return Chain(
+        conv1=Conv(20, 5) >> MaxPool(2),
+        conv2=Conv(50, 5) >> MaxPool(2),
+        ip1=Flatten() >> FC(500) >> ReLU(),
+        ip2=FC(classes),
+    )
+
+
 CITATION = (__doc__ or "").split("\n")[0]
 LAYERS = (  # sec. II.B: name, output, trainable parameters, connections
     ("C1", "6x28x28", "156", "122,304"),
@@ -107,6 +117,10 @@ VARIANTS = (
     Variant(
         "lenet_relu", "LeNet as it is written today: 28x28, ReLU, max pooling", CITATION, lenet_relu, (1, 28, 28), "he",
         exact=(("parameters", "", 61706), ("macs", "", 416520)),
+    ),
+    Variant(
+        "lenet_caffe", "LeNet as Caffe's example has it: 20 and 50 maps, 500 units, one ReLU", CITATION, lenet_caffe, (1, 28, 28), "glorot",
+        exact=(("parameters", "", 431080), ("macs", "", 2293000), ("output", "conv1", (20, 12, 12)), ("output", "conv2", (50, 4, 4))),
     ),
 )
 # fmt: on

@@ -4,7 +4,7 @@ A fire module squeezes its input through a few maps of 1x1, then expands them wi
 
 Departures: the input is 227x227, as in the authors' released configuration, because the printed 224 cannot give table 1's
 111x111. Pools round up, as Caffe's do. ReLU follows conv10 too, as in that configuration, whose padding of conv10 in version
-1.0 is left out, because table 1's 13x13 has none. For fresh weights the paper refers to the configuration (Caffe's "xavier",
+1.0 is left out, because table 1's 13x13 has none; `squeezenet_1_0_caffe`, whose weights the authors released, has it. For fresh weights the paper refers to the configuration (Caffe's "xavier",
 in conv10 a normal of deviation 0.01); ours are He's.
 """
 
@@ -40,7 +40,7 @@ def fire(s1x1: int, e1x1: int, e3x3: int) -> Chain:
     return Conv(s1x1, 1) >> ReLU() >> (Conv(e1x1, 1) | Conv(e3x3, 3, pad=1)) >> ReLU()
 
 
-def squeezenet(conv1: Expression, pooled: tuple[int, ...], classes: int = 1000) -> Chain:
+def squeezenet(conv1: Expression, pooled: tuple[int, ...], pad10: int = 0, classes: int = 1000) -> Chain:
     """Figure 2, left: 3x227x227 in; a pool stands behind the layers of those numbers."""
     layers: dict[str, Expression] = {"conv1": conv1 >> ReLU(), **{name: fire(*maps) for name, maps in FIRES.items()}}
     stages: dict[str, Expression] = {}
@@ -48,7 +48,7 @@ def squeezenet(conv1: Expression, pooled: tuple[int, ...], classes: int = 1000) 
         stages[name] = layer
         if number in pooled:
             stages[f"maxpool{number}"] = MaxPool(3, 2, fit="ceil")
-    return Chain(**stages, conv10=Dropout(0.5) >> Conv(classes, 1) >> ReLU(), avgpool10=GlobalAvgPool())
+    return Chain(**stages, conv10=Dropout(0.5) >> Conv(classes, 1, pad=pad10) >> ReLU(), avgpool10=GlobalAvgPool())
 
 
 CITATION = (__doc__ or "").split("\n")[0]
@@ -74,6 +74,11 @@ VARIANTS = (
             Figure("output", "512x13x12", "table 1", "maxpool8",
                    "Its input is square, and the next row, which keeps the size, is printed as 13x13."),
         ),
+    ),
+    Variant(
+        "squeezenet_1_0_caffe", "SqueezeNet as released for Caffe: a pixel of zeros around what conv10 reads", CITATION,
+        partial(squeezenet, Conv(96, 7, stride=2), (1, 4, 8), 1), (3, 227, 227),
+        exact=(("parameters", "", 1_248_424), ("output", "conv10", (1000, 15, 15)), ("weight_layers", "", 18)),
     ),
     Variant(
         "squeezenet_1_1", "SqueezeNet 1.1, the authors' later release: a smaller first layer, earlier pools", CITATION,

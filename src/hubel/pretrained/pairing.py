@@ -76,14 +76,36 @@ def has_bias(module: nn.Module) -> bool:
 def _pairs(layers: dict[str, nn.Module], units: Sequence[Unit], file: str) -> Iterator[tuple[str, nn.Module, Unit]]:
     """Every layer with its unit, in the network's order; what is missing or left is said when its turn comes."""
     streams = {norm: iter([unit for unit in units if unit.norm is norm]) for norm in (False, True)}
+    folds = sum(isinstance(module, Norm) for module in layers.values()) - sum(unit.norm for unit in units)
+    before: tuple[nn.Module, Unit] | None = None
     for path, module in layers.items():
         norm = isinstance(module, Norm)
-        unit = next(streams[norm], None)
+        if isinstance(module, Norm) and folds > 0 and before and _folded(*before, module, some=any(unit.norm for unit in units)):
+            unit: Unit | None = _nothing(before[1], module)
+            folds -= 1
+        else:
+            unit = next(streams[norm], None)
         if unit is None:
             raise ModelError(f"{file} ends too early: it has nothing for the network's {path}.{'running_mean' if norm else 'weight'}.")
         yield path, module, unit
+        before = module, unit
     for left in (*streams[False], *streams[True]):
         raise ModelError(f"{file} has more than the network: the first tensor too many is {left.called(next(iter(left.arrays), ''))}.")
+
+
+def _folded(before: nn.Module, unit: Unit, norm: Norm, some: bool) -> bool:
+    """Whether a batch norm went into the layer right before it, as exporters do: what has no bias in the network has one in the file.
+
+    some: whether the file has batch norms at all; where it has none, all went, and the biases that came to nothing may be left out.
+    """
+    fits = not isinstance(before, Norm) and not has_bias(before) and len(before.get_parameter("weight")) == norm.num_features
+    return fits and ("bias" in unit.arrays or not some)
+
+
+def _nothing(unit: Unit, norm: Norm) -> Unit:
+    """A batch norm that changes nothing: its deviation is 1. The bias before it is taken off its mean as any other."""
+    zeros = torch.zeros(norm.num_features)
+    return Unit(unit.name, {"running_mean": zeros, "running_var": torch.ones_like(zeros)}, epsilon=0.0)
 
 
 def _weights(path: str, module: nn.Module, unit: Unit, file: str) -> dict[str, Tensor]:

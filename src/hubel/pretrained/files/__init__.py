@@ -8,13 +8,15 @@ from pathlib import Path
 
 from hubel.errors import ModelError
 from hubel.pretrained.contents import Contents, Entry
-from hubel.pretrained.files import keras, listed, pickled
+from hubel.pretrained.files import caffe, keras, listed, onnx, pickled
 
 FORMATS: dict[str, Callable[[Path], tuple[Entry, ...]]] = {
     "torch": pickled.entries,
     "safetensors": listed.of_safetensors,
     "npz": listed.of_npz,
     "keras": keras.entries,
+    "onnx": onnx.entries,
+    "caffe": caffe.entries,
 }
 """How each is read. Each raises ModelError, without the path, in words that follow it."""
 
@@ -38,7 +40,7 @@ def contents(path: Path) -> Contents:
 
 
 def format_of(path: Path) -> str | None:
-    """The format of a file, by its first bytes; None where it is none of those."""
+    """The format of a file, by its content; None where it is none of those."""
     with path.open("rb") as file:
         first = file.read(16)
     if first.startswith(b"PK\x03\x04"):
@@ -49,4 +51,6 @@ def format_of(path: Path) -> str | None:
         return "torch"
     if first.startswith(keras.SIGNATURE):
         return "keras"
-    return None
+    if onnx.looks_so(path):  # last, as neither format has first bytes of its own
+        return "onnx"
+    return "caffe" if caffe.looks_so(path) else None

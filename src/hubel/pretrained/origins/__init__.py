@@ -2,11 +2,13 @@
 
 from hubel.errors import ModelError, choices
 from hubel.pretrained.contents import Contents
-from hubel.pretrained.origins import akamaster, andreasveit, gpleiss, keras, timm, torchvision
+from hubel.pretrained.origins import akamaster, andreasveit, caffe, gpleiss, keras, onnx_zoo, timm, torchvision
 from hubel.pretrained.origins.origin import Origin as Origin
 from hubel.pretrained.origins.origin import Trained as Trained
 
-ORIGINS: dict[str, Origin] = {module.ORIGIN.name: module.ORIGIN for module in (akamaster, andreasveit, gpleiss, torchvision, timm, keras)}
+ORIGINS: dict[str, Origin] = {
+    module.ORIGIN.name: module.ORIGIN for module in (akamaster, andreasveit, gpleiss, caffe, onnx_zoo, torchvision, timm, keras)
+}
 """The first that a file looks like is taken for its own, so the more special stand first."""
 
 

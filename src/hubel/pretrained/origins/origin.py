@@ -62,7 +62,7 @@ def torch_units(entries: Iterable[Entry], epsilon: float | None = None) -> list[
         missing = next((role for role in ROLES if role not in arrays), None)
         if missing and ("running_mean" in arrays or "running_var" in arrays):
             raise ModelError(f"its batch norm {entry.name} has no {missing}.")
-        found.append(Unit(entry.name, arrays, epsilon))
+        found.append(Unit(entry.name, arrays, entry.said.get("epsilon", epsilon)))
     return found
 
 

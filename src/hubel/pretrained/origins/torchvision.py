@@ -13,7 +13,7 @@ USUAL = Trained(imagenet(224, 256))
 # fmt: off
 ORIGIN = Origin(
     "torchvision",
-    ("torch",),
+    ("torch", "onnx"),
     re.compile(r"classifier\.6|features\.3\.squeeze|features\.0\.0|features\.conv0|layer1\.0\.conv1|inception3a\.branch1\.conv|Conv2d_1a_3x3\.conv"),
     {
         **dict.fromkeys(
