@@ -623,6 +623,14 @@ def test_a_sets_classes_are_found_among_the_models_by_name():
         assert ", ".join(which.classes) in str(caught.value) and ", ".join(other) in str(caught.value) and "my pets" in str(caught.value)
 
 
+def test_folders_that_are_called_by_wordnet_ids_are_found_among_classes_with_a_word_behind_them():
+    model = made(classes=("n02123045 tabby", "n02084071 dog", "n00001 ant"))
+    assert model.numbers_of(("n02084071", "n02123045"), "folders") == [1, 0]
+    assert model.numbers_of(("n02123045 cat",), "another's words") == [0]
+    with pytest.raises(ModelError, match="n00001 are|n00001 is"):
+        model.numbers_of(("n00001", "n02084071"), "no such id")
+
+
 def test_long_lists_of_classes_are_shortened_where_they_disagree():
     many = made(classes=tuple(f"n{i:03d}" for i in range(1000)))
     with pytest.raises(ModelError, match=r"n000, n001, .*, n011 and 988 more; .* has n005, ox\. .*; ox is not\.$"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ Module = nn.Module | Callable[[], nn.Module] | None
 
 HOTTEST = 1e6
 """No temperature is higher, or lower than its reciprocal: of a single-precision score it would leave 0 or infinity."""
+
+WORDNET = re.compile(r"n\d{8}( |$)")
+"""How the name of an ImageNet class begins."""
 
 IN_A_RUN = "model.safetensors"
 """The model's name in a run folder."""
@@ -84,16 +88,21 @@ class Model:
             )
 
     def numbers_of(self, classes: tuple[str, ...], name: str) -> list[int]:
-        """The model's number of each of a set's classes, by their names. Raises ModelError, with both lists, where it has one of them not."""
+        """The model's number of each of a set's classes, by their names, or by the WordNet id before a name, as ImageNet's folders are called.
+
+        Raises ModelError, with both lists, where it has one of them not.
+        """
         if classes == self.classes:
             return list(range(len(classes)))
-        strange = [one for one in classes if self.classes.count(one) != 1]
+        own = [one.partition(" ")[0] if WORDNET.match(one) else one for one in self.classes]
+        asked = [one.partition(" ")[0] if WORDNET.match(one) else one for one in classes]
+        strange = [one for one, key in zip(classes, asked) if own.count(key) != 1]
         if strange:
             raise ModelError(
                 f"The model tells apart {_some(self.classes)}; {name} has {_some(classes)}. Every class of the set must be one of the model's, "
                 f"by the same name; {_some(strange)} {'is' if len(strange) == 1 else 'are'} not."
             )
-        return [self.classes.index(one) for one in classes]
+        return [own.index(key) for key in asked]
 
     @property
     def expression(self) -> Expression:
