@@ -15,7 +15,20 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Any
 
 import hubel
-from hubel.cli import augmenting, calibrating, data, designing, predicting, published, rates, sizing, testing, training, transferring
+from hubel.cli import (
+    augmenting,
+    calibrating,
+    data,
+    designing,
+    predicting,
+    published,
+    rates,
+    sizing,
+    studying,
+    testing,
+    training,
+    transferring,
+)
 from hubel.cli.writing import plain
 from hubel.errors import HubelError, LayerError, NotationError, ReadError, ShapeError
 
@@ -30,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"hubel {hubel.__version__}")
     top.set_defaults(run=lambda given: _help(top))
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for room in (sizing, designing, data, augmenting, published, rates, training, transferring, testing, calibrating, predicting):
+    for room in (sizing, designing, data, augmenting, published, rates, training, transferring, studying, testing, calibrating, predicting):
         room.declare(verbs)
     return top
 
