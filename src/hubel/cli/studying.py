@@ -13,7 +13,7 @@ from hubel.cli.tables import as_json, as_table
 from hubel.errors import RunError
 from hubel.placing import place
 from hubel.studies import STUDIES, Arm, FromBase, Study, study
-from hubel.studies.study import called
+from hubel.studies.study import called, printed
 
 if TYPE_CHECKING:
     from hubel.model import Model
@@ -72,7 +72,7 @@ def _list(given: argparse.Namespace) -> int:
 
 
 def _of_arm(arm: Arm) -> dict[str, str]:
-    return {"arm": arm.name, "what is done": arm.says, "the source": f"{arm.claim} ({arm.place})" if arm.claim else "-"}
+    return {"arm": arm.name, "what is done": arm.says, "the source": printed(arm.claim, arm.place)}
 
 
 def _run(chosen: Study, given: argparse.Namespace) -> int:
@@ -131,10 +131,16 @@ def _bases(given: argparse.Namespace, progress: Progress) -> dict[str, Model]:
 
     bases: dict[str, Model] = {}
     for text in given.weights:
-        row, said, weights = text.rpartition("=")
-        base = opened(weights, row if said else given.net, None, progress.told)
-        name = str(base.data.get("weights") or row or base.data.get("row") or given.net or Path(weights).stem)
+        row, weights = row_of(text)
+        base = opened(weights, row or given.net, None, progress.told)
+        name = row or (str(base.data.get("row") or given.net or Path(weights).stem) if Path(weights).exists() else weights)
         if name in bases:
             raise RunError(f"--from has {name} twice; each base is run once, and --repeats runs it with several seeds.")
         bases[name] = base
     return bases
+
+
+def row_of(text: str) -> tuple[str | None, str]:
+    """What NET=WEIGHTS says: the row, None where it is not said, and the weights."""
+    row, said, weights = text.partition("=")
+    return (row, weights) if said and row.isidentifier() else (None, text)

@@ -27,7 +27,7 @@ COLOURS: tuple[Colour, ...] = (
     (0, 90, 150),
     (213, 94, 0),
     (0, 60, 45),
-    (204, 121, 167),
+    (180, 80, 135),
     (150, 110, 0),
     (86, 160, 210),
     (60, 20, 70),
@@ -49,15 +49,15 @@ class Line:
 def curves(found: Mapping[str, Any]) -> Image.Image:
     """Validation accuracy of every arm of a record, and training accuracy below, by epoch; with several seeds their mean.
 
-    A phase begins at the epoch at which those before it have ended; earlier phases of an arm are not drawn: another arm shows them.
+    A phase begins at the epoch at which those before it have ended; earlier phases of an arm are not drawn: another arm shows them. Beside the training field stands what each line ends with.
     """
     lines = [_line(arm, COLOURS[place % len(COLOURS)]) for place, arm in enumerate(found["arms"])]
     epochs = [x for line in lines for x, _ in line.validation]
     across = (min(epochs), max(epochs)) if min(epochs) < max(epochs) else (min(epochs) - 0.5, max(epochs) + 0.5)
     page = Page(WIDTH, HEAD + HIGH + GAP + LOW + FOOT)
     pictures, seeds = found["pictures"], max(len(arm["runs"]) for arm in found["arms"])
-    page.write(f"{found['study']}: {pictures['train']:,} photographs to learn from", (LEFT, 16), "la", INK, 17)
-    says = f"accuracy on {pictures['validation']:,} validation photographs; a ring: the epoch that is tested"
+    page.write(f"{found['study']}: {pictures['train']:,} pictures to learn from", (LEFT, 16), "la", INK, 17)
+    says = f"accuracy on {pictures['validation']:,} validation pictures; ring and figure: the best epoch, which is tested"
     page.write(f"{says}{f'; mean of {seeds} seeds' if seeds > 1 else ''}", (LEFT, 44), "la", FAINT)
     _drawn(page, "validation", HEAD, HIGH, across, [(line, line.validation) for line in lines], False)
     _drawn(page, "training", HEAD + HIGH + GAP, LOW, across, [(line, line.train) for line in lines], True)
@@ -105,7 +105,8 @@ def _drawn(
     ends = sorted(((field.y(points[-1][1]), line, points) for line, points in drawn), key=lambda end: end[0])
     for y, (was, line, points) in zip(apart([end[0] for end in ends], LINE), ends):
         page.line([(field.x(points[-1][0]) + 4, was), (field.right + AWAY - 4, y)], line.colour, 0.5)
-        page.write(f"{line.label} {100 * points[-1][1]:.1f}%", (field.right + AWAY, y), "lm", line.colour)
+        shown = points[-1][1] if last else line.best[1]
+        page.write(f"{line.label}  {100 * shown:.1f}%", (field.right + AWAY, y), "lm", line.colour)
 
 
 def apart(places: Sequence[float], least: float) -> list[float]:

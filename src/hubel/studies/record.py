@@ -20,7 +20,7 @@ from hubel.model import Model
 from hubel.pictures.sources import Source
 from hubel.studies.cutting import SPLITS
 from hubel.studies.running import Ran
-from hubel.studies.study import Study, called
+from hubel.studies.study import Study, called, printed
 
 SAID = ("row", "weights", "origin", "licence", "source")
 """What is told of a base, of what its model says of itself."""
@@ -58,6 +58,7 @@ def _of_arm(study: Study, runs: Sequence[Ran]) -> dict[str, Any]:
     first, several = runs[0], len(runs) > 1
     arm = next(arm for arm in study.arms if arm.name == first.arm)
     tests = [one.test for one in runs]
+    low, high = of_mean(tests) if several else first.interval
     return {
         "arm": arm.name,
         "base": first.base,
@@ -67,7 +68,7 @@ def _of_arm(study: Study, runs: Sequence[Ran]) -> dict[str, Any]:
         "how": repr(arm.how),
         "validation": fmean(one.validation for one in runs),
         "test": fmean(tests),
-        "interval": of_mean(tests) if several else first.interval,
+        "interval": (max(0.0, low), min(1.0, high)),
         "interval_of": f"the mean of {len(runs)} seeds, Student's" if several else "one run's share of the test pictures, Wilson's",
         "seconds": first.seconds,
         "runs": [asdict(one) for one in runs],
@@ -79,7 +80,7 @@ def table(found: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "arm": called(arm["arm"], arm["base"]),
-            "the source": f"{arm['claim']} ({arm['place']})" if arm["claim"] else "-",
+            "the source": printed(arm["claim"], arm["place"]),
             "validation": f"{100 * arm['validation']:.1f}%",
             "test, with 95% interval": f"{100 * arm['test']:.1f}% ({100 * arm['interval'][0]:.1f} to {100 * arm['interval'][1]:.1f})",
             "seconds": f"{arm['seconds']:,.0f}",

@@ -159,17 +159,16 @@ def _ran(
             elif isinstance(record, Finished | Transferred):
                 model = record.model
     assert model is not None
-    report, results = tested(model, source, told), model.results
-    epoch, validation = results["epoch"], results["validation_accuracy"]
-    curves = tuple(
-        Curve(called, tuple(epoch.train_accuracy for epoch in epochs), tuple(epoch.validation_accuracy for epoch in epochs))
-        for called, epochs in phases.items()
-    )
-    best = next(
-        curve.phase for curve in curves if curve.validation[epoch - 1 : epoch] == (validation,)
-    )  # the first of equals, as transfer has it
+    report, epoch, validation = tested(model, source, told), model.results["epoch"], model.results["validation_accuracy"]
+    curves = tuple(_curve(called, epochs) for called, epochs in phases.items())
+    # of equals the first, as transfer has it
+    best = next(curve.phase for curve in curves if curve.validation[epoch - 1 : epoch] == (validation,))
     ends = report.accuracy, report.interval, _spent(folder), curves
     return Ran(arm.name, name, recipe.seed, asdict(recipe), best, epoch, validation, *ends)
+
+
+def _curve(phase: str, epochs: Sequence[Epoch]) -> Curve:
+    return Curve(phase, tuple(one.train_accuracy for one in epochs), tuple(one.validation_accuracy for one in epochs))
 
 
 def _records(arm: Arm, base: Model | None, source: Source, recipe: Recipe, folder: Path, told: Telling | None) -> Iterator[Told]:

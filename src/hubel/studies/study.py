@@ -60,3 +60,8 @@ class Study:
 def called(arm: str, base: str) -> str:
     """What an arm is called with a base; "" is none."""
     return f"{arm}, {base}" if base else arm
+
+
+def printed(claim: str, place: str) -> str:
+    """What the source says, and where, as a table shows it."""
+    return f"{claim} ({place})" if claim else "-"
