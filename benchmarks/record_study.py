@@ -1,6 +1,6 @@
 """Runs a study and puts it on record: results/study-NAME.json, and its figure in docs/figures. The words are those of `hubel study`.
 
-    python benchmarks/record_study.py dogs-cats DATA/dogs-vs-cats --from squeezenet1_1 --from mobilenet_v1_0_25_tf --repeats 3
+    python benchmarks/record_study.py dogs-cats DATA/dogs-vs-cats --from squeezenet_1_1 --from mobilenet_v1_0_25_tf --repeats 3
 
 The same command goes on where it was stopped.
 """

@@ -294,5 +294,5 @@ def test_the_command_alone_lists_what_the_studies_claim(capsys):
 
 
 def test_a_base_s_row_is_read_before_a_sign_of_equality_but_not_out_of_a_path():
-    assert studying.row_of("squeezenet1_1=a/b=c.pth") == ("squeezenet1_1", "a/b=c.pth")
+    assert studying.row_of("squeezenet_1_1=a/b=c.pth") == ("squeezenet_1_1", "a/b=c.pth")
     assert studying.row_of("a/b=c.pth") == (None, "a/b=c.pth")
