@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from hubel.studies.record import machine
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -58,19 +59,6 @@ def busy_neighbour() -> Iterator[None]:
 
 def spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "least": min(values), "most": max(values), "rounds": len(values)}
-
-
-def machine() -> dict[str, Any]:
-    import torch
-
-    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "system": platform.platform(),
-    }
 
 
 def write(name: str, what: str, rows: list[dict[str, str]], figures: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from hubel.cli import main as hubel
 from hubel.cli.tables import cell
 from hubel.nets import NETS
+from hubel.studies.record import table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -96,6 +97,23 @@ def runs() -> str:
     return markdown(rows)
 
 
+def studies() -> str:
+    """What each study that is on record claims and found, with its figure."""
+    parts = []
+    for path in sorted(RESULTS.glob("study-*.json")):
+        found = json.loads(path.read_text())
+        pictures, seeds = found["pictures"], max(len(arm["runs"]) for arm in found["arms"])
+        counts = ", ".join(
+            f"{pictures[split]:,} {what}"
+            for split, what in (("train", "to learn from"), ("validation", "to validate on"), ("test", "to test on"))
+        )
+        words = [f"hubel study {found['study']} DATA", *(f"--from {name}" for name in found["bases"])]
+        command = " ".join([*words, *([f"--repeats {seeds}"] if seeds > 1 else [])])
+        parts.append(f"**{found['what']}** ({found['citation']}.) {counts}: `{command}`, recorded in `results/{path.name}`.")
+        parts += [markdown(table(found)), f"![{found['study']}](docs/figures/{path.stem}.png)"]
+    return "\n\n".join(parts) or "Nothing on record yet."
+
+
 def demo() -> dict[str, str]:
     return json.loads((RESULTS / "demo.json").read_text())["printed"]  # type: ignore[no-any-return]
 
@@ -123,7 +141,8 @@ def written() -> str:
     text = (ROOT / "docs" / "README.in.md").read_text()
     text = re.sub(r"<!-- output: (.*) -->", lambda found: output(found[1]), text)
     text = re.sub(r"<!-- figure: (.*) -->", lambda found: figure(found[1]), text)
-    text = re.sub(r"<!-- table: (\w+) -->", lambda found: {"nets": nets, "benchmarks": benchmarks, "runs": runs}[found[1]](), text)
+    tables = {"nets": nets, "benchmarks": benchmarks, "runs": runs, "studies": studies}
+    text = re.sub(r"<!-- table: (\w+) -->", lambda found: tables[found[1]](), text)
     return re.sub(r"@demo-(\w+)@", lambda found: demo()[found[1]], text)
 
 

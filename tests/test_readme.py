@@ -1,5 +1,6 @@
 """What the README says is what the code does and the records hold."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -17,6 +18,27 @@ def readme():
 def test_the_readme_is_what_its_generator_writes(readme, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     assert (ROOT / "README.md").read_text() == readme["written"](), "the README is stale: make readme"
+
+
+def test_a_study_on_record_is_shown_with_its_figure_and_without_one_that_is_said(readme, tmp_path, monkeypatch):
+    monkeypatch.setitem(readme["studies"].__globals__, "RESULTS", tmp_path)
+    assert readme["studies"]() == "Nothing on record yet."
+    shares = {"validation": 0.9412, "test": 0.93, "interval": [0.91, 0.951], "seconds": 61.4}
+    arm = {"arm": "features", "base": "alexnet", "claim": "about 90%", "place": "sec. 5.3.1", **shares, "runs": [{}, {}]}
+    pictures = {"train": 2000, "validation": 1000, "test": 1000}
+    record = {
+        "what": "It is so.",
+        "study": "small",
+        "citation": "Nobody 1900",
+        "pictures": pictures,
+        "bases": {"alexnet": {}},
+        "arms": [arm],
+    }
+    (tmp_path / "study-small.json").write_text(json.dumps(record))
+    shown = readme["studies"]()
+    assert "`hubel study small DATA --from alexnet --repeats 2`" in shown and "2,000 to learn from" in shown
+    assert "| features, alexnet | about 90% (sec. 5.3.1) | 94.1% | 93.0% (91.0 to 95.1) | 61 |" in shown
+    assert "![small](docs/figures/study-small.png)" in shown
 
 
 def test_every_verb_is_in_the_tour():

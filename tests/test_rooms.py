@@ -34,6 +34,7 @@ ORDER = [
     {"evaluation"},
     {"training"},
     {"transfer"},
+    {"studies"},
     {"cli"},
 ]
 """Rooms of one set do not import one another. A room that does not exist yet keeps its place."""

@@ -24,6 +24,7 @@ from hubel.cli import (
     published,
     rates,
     sizing,
+    studying,
     testing,
     training,
     transferring,
@@ -43,7 +44,21 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"hubel {hubel.__version__}")
     top.set_defaults(run=lambda given: _help(top))
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
-    for room in (sizing, designing, data, augmenting, published, weights, rates, training, transferring, testing, calibrating, predicting):
+    for room in (
+        sizing,
+        designing,
+        data,
+        augmenting,
+        published,
+        weights,
+        rates,
+        training,
+        transferring,
+        studying,
+        testing,
+        calibrating,
+        predicting,
+    ):
         room.declare(verbs)
     return top
 

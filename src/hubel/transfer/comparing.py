@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubel.evaluation import report, scored
+from hubel.evaluation import Report, report, scored
 from hubel.model import Model
 from hubel.pictures.feeding import feed
 from hubel.pictures.sources import Source
@@ -64,14 +64,14 @@ def compared(
             spent.append(time.perf_counter() - since)
             if len(ends) < len(spent):
                 return  # it was stopped
-        test = tuple(tested(end.model, source, told) for end in ends) if "test" in source.openers else ()
+        test = tuple(tested(end.model, source, told).accuracy for end in ends) if "test" in source.openers else ()
         rate = statistics.median(rates) if rates else 0.0
         yield Bought(way, tuple(end.accuracy for end in ends), test, tuple(spent), rate, ends[0].model)
 
 
-def tested(model: Model, source: Source, told: Telling | None) -> float:
-    """The share of the test pictures that are recognised."""
+def tested(model: Model, source: Source, told: Telling | None) -> Report:
+    """What a model makes of the test pictures."""
     pictures = feed(source.split("test"), model.pixels)
     telling = None if told is None else lambda done, count: told("testing", done, count)
     scores, labels = scored(model.network, pictures, model.pixels, told=telling)
-    return report(scores, labels, len(model.classes)).accuracy
+    return report(scores, labels, len(model.classes))
