@@ -1,5 +1,6 @@
 """Trained networks put to other classes: the base stays to the bit where it should, features are kept and never stale, stopping costs nothing."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from PIL import Image
 import runs
 from hubel import weights
 from hubel.build import build
+from hubel.cli import main
 from hubel.errors import TransferError
 from hubel.joints import Chain
 from hubel.model import Model, load
@@ -263,6 +265,87 @@ def test_the_way_is_chosen_by_number_likeness_and_time(base, monkeypatch):
     assert choose(base, source, 10).all
     monkeypatch.setattr("hubel.transfer.choosing.FEW", 5000)
     assert choose(base, source, 10).way == "frozen"
+
+
+@pytest.mark.parametrize(
+    ("way", "wish", "changes", "says"),
+    [
+        ("features", Wish(), {"flip": True}, "flip=True.*--views"),
+        ("features", Wish(views=-1), {}, "-1 views"),
+        ("features", Wish(views=2), {"random_resized_crop": 0.5}, "whole pictures"),
+        ("frozen", Wish(release=("second",)), {}, "Nothing of the base is released"),
+        ("frozen", Wish(), {"frozen": "first"}, "frozen='first'"),
+        ("finetune", Wish(release=("third",)), {}, "no stage 'third'"),
+        ("features", Wish(head="deep"), {}, "no head 'deep'"),
+        ("guess", Wish(), {}, "no way 'guess'"),
+    ],
+)
+def test_what_would_not_be_done_is_refused(base, pictures, way, wish, changes, says):
+    with pytest.raises(TransferError, match=says):
+        list(transfer(base, pictures, way, replace(QUICK.get(way, Recipe()), **changes), wish))
+
+
+def test_a_folder_keeps_what_it_is_of(base, pictures, tmp_path):
+    gone(base, pictures, "features", out=tmp_path / "one")
+    before = (tmp_path / "one" / "model.safetensors").read_bytes()
+    for way, changes in (("frozen", {}), ("features", {"lr": 0.5})):
+        with pytest.raises(TransferError, match="began otherwise"):
+            gone(base, pictures, way, out=tmp_path / "one", **changes)
+    list(runs.train(tmp_path / "trained", recipe=replace(runs.RECIPE, epochs=1)))
+    with pytest.raises(TransferError, match="a run of training already"):
+        gone(base, pictures, "features", out=tmp_path / "trained")
+    (tmp_path / "one" / "transfer.json").write_text("{")
+    with pytest.raises(TransferError, match="damaged"):
+        gone(base, pictures, "features", out=tmp_path / "one")
+    assert (tmp_path / "one" / "model.safetensors").read_bytes() == before
+
+
+@pytest.fixture
+def said(base, pictures, tmp_path, capsys, monkeypatch):
+    """What a command says: its status, its output and its errors."""
+    base.save(tmp_path / "base.safetensors")
+    monkeypatch.chdir(tmp_path)
+    usual = ("--head", "linear", "--batch", "16", "--validation", "0.25", "--threads", "1", "--precision", "fp32", "--epochs", "1")
+
+    def said(verb, *flags, net="-", weights=("--from", "base.safetensors")):
+        status = main([verb, net, str(pictures), *weights, *usual, *flags])
+        return status, *capsys.readouterr()
+
+    return said
+
+
+def test_the_command_line_goes_a_way_and_its_model_is_used_as_any_other(said, base, pictures, tmp_path, capsys):
+    status, output, _ = said("train", "--way", "frozen", "--out", "mine")
+    assert status == 0
+    digest = grafted(base, ("a", "b", "c")).digest
+    assert f"base: SHA-256 {digest} before and after" in output and "epoch 1/1" in output
+    assert main(["test", "mine", str(pictures), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pictures"] == 90
+    assert said("train", "--way", "finetune", "--release", "second", "--lr", "0.01", "--out", "fine")[0] == 0
+    chosen = said("train")
+    assert chosen[0] == 0 and "way: " in chosen[1] and "90 pictures" in chosen[1]
+
+
+def test_the_command_line_compares_the_ways(said):
+    status, output, _ = said("transfer", "--json", "--repeats", "2")
+    rows = json.loads(output)
+    assert status == 0 and [row["way"] for row in rows] == ["features", "frozen", "finetune"]
+    assert all(len(row["validation"]) == 2 and load(row["model"]).classes == ("a", "b", "c") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("flags", "weights", "says"),
+    [
+        (("--way", "frozen"), (), "--way goes with trained weights"),
+        (("--warm-from", "x"), ("--from", "base.safetensors"), "--warm-from goes with fresh weights"),
+        (("--recipe", "paper"), ("--from", "base.safetensors"), "--recipe paper goes with fresh weights"),
+        ((), ("--from", "nowhere.pth"), "There is no file nowhere.pth"),
+        (("--way", "features", "--flip"), ("--from", "base.safetensors"), "--views"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_sentence(said, flags, weights, says):
+    status, _, errors = said("train", *flags, weights=weights, net="-" if weights else "lenet5")
+    assert status == 2 and errors.startswith("hubel: ") and errors.count("\n") == 1 and says in errors
 
 
 def test_a_stopped_way_says_so(base, pictures, tmp_path, monkeypatch):

@@ -79,10 +79,10 @@ def _run(chosen: Study, given: argparse.Namespace) -> int:
     from hubel.pictures.sources import open_source
     from hubel.studies.cutting import cut
     from hubel.studies.running import Begun, Ran, run
-    from hubel.training.records import Finished
 
     done: list[Ran] = []
     with Progress(shown=not given.json) as progress:
+        telling = transferring.Telling(progress)
         source = cut(open_source(given.data or chosen.data, progress.told), chosen.sizes)
         for note in source.notes:
             progress.say(f"note: {note}")
@@ -93,13 +93,13 @@ def _run(chosen: Study, given: argparse.Namespace) -> int:
         out = Path(given.out or f"runs/study-{chosen.name}-{source.name}")
         for one in run(chosen, source, bases, out, range(given.repeats), given.epochs, progress.told):
             if isinstance(one, Begun):
-                epochs = one.recipe.epochs
+                telling.epochs = one.recipe.epochs
                 progress.say(f"== {called(one.arm.name, one.base)}, seed {one.seed}: {one.arm.says}")
             elif isinstance(one, Ran):
                 done.append(one)
                 progress.say(f"validation {100 * one.validation:.1f}%, test {100 * one.test:.1f}%, {one.seconds:,.0f} s")
-            elif not isinstance(one, Finished):
-                transferring.tell(one, progress, epochs)
+            else:
+                telling.tell(one)
     if not isinstance(one, Ran):
         return transferring.ENDS
     _show(chosen, done, source, bases, out, given.json)

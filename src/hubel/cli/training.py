@@ -16,7 +16,7 @@ from hubel.training.records import Epoch, Finished, LeftOut, Record, Started, St
 
 def declare(verbs: Any) -> None:
     train = verbs.add_parser("train", allow_abbrev=False, help="train a network on pictures; the same command goes on where it was stopped")
-    train.add_argument("net", help="a name that `hubel nets` lists, or an expression")
+    train.add_argument("net", help="a name that `hubel nets` lists, or an expression; with --from also -, for whatever the weights are of")
     train.add_argument("data", help="a set's name (`hubel data` lists them), a folder of class folders, a CSV or JSONL list, or tar shards")
     train.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/NET-DATA)")
     train.add_argument("--input", metavar="CxHxW", help="what pictures are resized to; a named network brings its own")
@@ -41,6 +41,7 @@ def run_train(given: argparse.Namespace) -> int:
 
     if given.weights:
         return transferring.run_train(given)
+    transferring.refuse_without_weights(given)
     chosen = recipes.meant(given)
     name = given.net if given.net.isidentifier() else f"net-{hashlib.sha256(given.net.encode()).hexdigest()[:8]}"
     shape = shape_of(given.input) if given.input else None

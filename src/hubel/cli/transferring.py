@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from hubel.transfer.records import Told, Transferred
     from hubel.transfer.ways import Wish
 
+ANY = "-"
+"""In the place of a network's name: whatever the weights are of."""
+
 ENDS = 130
 """The exit status of what was stopped."""
 
@@ -30,7 +33,7 @@ def declare(verbs: Any) -> None:
     verb = verbs.add_parser(
         "transfer", allow_abbrev=False, help="put a trained network to other classes in three ways, and see what each bought"
     )
-    verb.add_argument("net", help="the row of the casebook whose weights are taken; `hubel weights` lists what is published")
+    verb.add_argument("net", help="the network of the casebook whose weights are taken, or - for whatever they are of")
     verb.add_argument("data", help="a set, as for train")
     declare_base(verb, required=True)
     verb.add_argument(
@@ -89,7 +92,7 @@ def base_of(given: argparse.Namespace, progress: Progress) -> Model:
     from hubel.pretrained.naming import opened
     from hubel.pretrained.saying import described
 
-    model = opened(given.weights, given.net, given.origin, progress.told)
+    model = opened(given.weights, None if given.net == ANY else given.net, given.origin, progress.told)
     for line in described(model).splitlines():
         progress.say(line)
     return model
@@ -98,34 +101,30 @@ def base_of(given: argparse.Namespace, progress: Progress) -> Model:
 def wish_of(given: argparse.Namespace) -> Wish:
     from hubel.transfer.ways import Wish
 
-    if given.views < 0:
-        raise TransferError(f"--views is {given.views}; it must be 0 or more.")
     release = tuple(given.release.replace(",", " ").split())
     return Wish(given.head, given.views, release, given.then_all, shape_of(given.input) if given.input else None, given.strict)
 
 
 def run_train(given: argparse.Namespace) -> int:
     """hubel train NET DATA --from WEIGHTS."""
+    _refuse_unheeded(given)
     from hubel.pictures.sources import open_source
-    from hubel.training.records import Finished
     from hubel.transfer.choosing import choose
     from hubel.transfer.records import Transferred
     from hubel.transfer.ways import recipe_of, transfer
 
     with Progress(shown=not given.json) as progress:
         base, source, wish = base_of(given, progress), open_source(given.data, progress.told), wish_of(given)
-        way = given.way
+        way = given.way or ("finetune" if wish.release or wish.all else "features" if wish.views else None)
         if way is None:
             choice = choose(base, source, recipe_of("frozen", base).epochs, given.minutes, wish.input, progress.told)
             way, wish = choice.way, replace(wish, all=wish.all or choice.all)
             progress.say(f"way: {way}. {choice.why}.")
         recipe = replace(recipe_of(way, base), **recipes.said(given, fields(Recipe)))
-        out = Path(given.out or f"runs/{given.net}-{source.name}-{way}")
-        end = None
-        for record in transfer(base, source, way, recipe, wish, out, progress.told):
-            if not isinstance(record, Finished):
-                tell(record, progress, recipe.epochs)
-            end = record
+        out = Path(given.out or f"runs/{_called(given.net)}-{source.name}-{way}")
+        telling, end = Telling(progress), None
+        for end in transfer(base, source, way, recipe, wish, out, progress.told):
+            telling.tell(end)
     if not isinstance(end, Transferred):
         return ENDS
     if given.json:
@@ -137,18 +136,44 @@ def run_train(given: argparse.Namespace) -> int:
     return 0
 
 
-def tell(record: Told, progress: Progress, epochs: int) -> None:
-    """What there is to say of a record, line by line."""
-    from hubel.cli import training
-    from hubel.transfer.records import Phase, Transferred
+def _called(net: str) -> str:
+    return "weights" if net == ANY else net
 
-    if isinstance(record, Phase):
-        progress.say(f"{record.name}: {record.says}")
-    elif isinstance(record, Transferred):
-        for line in _ended(record):
-            progress.say(line)
-    else:
-        training.tell(record, progress, epochs)
+
+def _refuse_unheeded(given: argparse.Namespace) -> None:
+    """Raise TransferError for flags that say nothing where trained weights are begun with."""
+    for said, flag in ((given.warm_from, "--warm-from"), (given.tensorboard, "--tensorboard"), (given.recipe == "paper", "--recipe paper")):
+        if said:
+            raise TransferError(f"{flag} goes with fresh weights; with --from it would do nothing: leave it out.")
+
+
+def refuse_without_weights(given: argparse.Namespace) -> None:
+    """Raise TransferError for flags that say nothing where weights are fresh."""
+    said = {"--way": given.way, "--minutes": given.minutes, "--origin": given.origin, "--views": given.views, "--release": given.release}
+    for flag, value in {**said, "--then-all": given.then_all, "--head": given.head != HEADS[0]}.items():
+        if value:
+            raise TransferError(f"{flag} goes with trained weights: say which with --from, or leave it out.")
+
+
+class Telling:
+    """Says what there is to say of each record, line by line."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.epochs = progress, 0
+
+    def tell(self, record: Told) -> None:
+        from hubel.cli import training
+        from hubel.training.records import Finished
+        from hubel.transfer.records import Phase, Transferred
+
+        if isinstance(record, Phase):
+            self.epochs = record.epochs or self.epochs
+            self.progress.say(f"{record.name}: {record.says}")
+        elif isinstance(record, Transferred):
+            for line in _ended(record):
+                self.progress.say(line)
+        elif not isinstance(record, Finished):  # the end of a phase is not that of the way
+            training.tell(record, self.progress, self.epochs)
 
 
 def _ended(end: Transferred) -> list[str]:
@@ -167,24 +192,26 @@ def _ended(end: Transferred) -> list[str]:
 
 def run_transfer(given: argparse.Namespace) -> int:
     from hubel.pictures.sources import open_source
-    from hubel.training.records import Finished
     from hubel.transfer.comparing import Bought, compared
-    from hubel.transfer.ways import recipe_of
+    from hubel.transfer.ways import recipe_of, unchanged
 
     if given.repeats < 1:
         raise TransferError(f"--repeats is {given.repeats}; it must be 1 or more.")
     bought: list[Bought] = []
     with Progress(shown=not given.json) as progress:
+        telling = Telling(progress)
         base, source = base_of(given, progress), open_source(given.data, progress.told)
         said = {"epochs": recipe_of("frozen", base).epochs, **recipes.said(given, fields(Recipe))}
         chosen = {way: replace(recipe_of(way, base), **said) for way in WAYS}
-        out = Path(given.out or f"runs/transfer-{given.net}-{source.name}")
+        if not given.views:
+            chosen["features"] = unchanged(chosen["features"])
+        out = Path(given.out or f"runs/transfer-{_called(given.net)}-{source.name}")
         seeds = range(chosen["frozen"].seed, chosen["frozen"].seed + given.repeats)
         for record in compared(base, source, chosen, seeds, wish_of(given), out, progress.told):
             if isinstance(record, Bought):
                 bought.append(record)
-            elif not isinstance(record, Finished):
-                tell(record, progress, said["epochs"])
+            else:
+                telling.tell(record)
     if given.json:
         as_json([{**_row(one), "model": str(out / one.way / str(seeds[0]) / "model.safetensors")} for one in bought])
     else:

@@ -115,7 +115,7 @@ def _own(path: Path, row: str | None) -> Model:
     model = load(path)
     nets = [] if row is None else [judged(variant(row).net(count)).net for count in (len(model.classes), 1)]
     if row is not None and model.net not in [*nets, *(fitted(net, "floor") for net in nets)]:
-        raise ModelError(f"{path} is a model of ours, but not of {row}: {shortened(model.net)}. Leave the network's name out.")
+        raise ModelError(f"{path} is a model of ours, but not of {row}: {shortened(model.net)}. Say - in the place of its name.")
     return model
 
 

@@ -55,7 +55,7 @@ def compared(
             yield Phase(way, f"seed {seed}")
             since = time.perf_counter()
             place = out and out / way / str(seed)
-            for record in transfer(base, source, way, replace(recipes[way], seed=seed), wish, place, told):
+            for record in transfer(base, source, way, replace(recipes[way], seed=seed), _meant(wish, way), place, told):
                 yield record
                 if isinstance(record, Transferred):
                     ends.append(record)
@@ -67,6 +67,11 @@ def compared(
         test = tuple(tested(end.model, source, told).accuracy for end in ends) if "test" in source.openers else ()
         rate = statistics.median(rates) if rates else 0.0
         yield Bought(way, tuple(end.accuracy for end in ends), test, tuple(spent), rate, ends[0].model)
+
+
+def _meant(wish: Wish, way: str) -> Wish:
+    """As much of what is wanted as goes for a way."""
+    return wish if way == "finetune" else replace(wish, release=(), all=False, views=wish.views if way == "features" else 0)
 
 
 def tested(model: Model, source: Source, told: Telling | None) -> Report:

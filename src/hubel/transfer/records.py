@@ -15,6 +15,8 @@ class Phase:
 
     name: str
     says: str
+    epochs: int = 0
+    """Of training that begins with it."""
 
 
 @dataclass(frozen=True)

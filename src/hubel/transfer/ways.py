@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from hubel.pictures.held import Pictures
 from hubel.pictures.loader import parted
 from hubel.pictures.sources import Source, open_source
 from hubel.pictures.told import Told as Telling
-from hubel.training.folder import MODEL
+from hubel.training import folder
 from hubel.training.loop import augmentation_of
 from hubel.training.recipe import Recipe
 from hubel.training.records import Finished
@@ -34,6 +35,7 @@ from hubel.training.run import train
 from hubel.transfer.features import AsTheyAre, Cost, Views, features
 from hubel.transfer.grafting import HEAD, Graft, base_digest, drifted, frozen_but, grafted, last_convolutions, moved
 from hubel.transfer.head import learned
+from hubel.transfer.place import kept
 from hubel.transfer.recipes import NORMED, RECIPES, WAYS
 from hubel.transfer.records import Phase, Told, Transferred
 
@@ -54,6 +56,9 @@ class Wish:
 
 
 PLAIN = Wish()
+
+UNCHANGED: dict[str, Any] = {field.name: field.default for field in fields(Recipe) if field.metadata["changes"]}
+"""What a recipe says where pictures are left as they are."""
 
 
 def transfer(
@@ -79,17 +84,44 @@ def transfer(
     chosen = recipe or recipe_of(way, base)
     graft = grafted(base, source.classes, wish.head, wish.input, chosen.seed)
     place = None if out is None else Path(out)
-    going = {"features": _features, "frozen": _frozen, "finetune": _finetune}[way](graft, source, chosen, wish, place, told)
-    for record in going:
-        if isinstance(record, Transferred) and place:
-            record.model.save(place / MODEL)
-        yield record
+    _refuse_unheeded(way, chosen, wish)
+    said = {"way": way, "base": graft.digest, "wish": asdict(wish), "recipe": asdict(chosen), "classes": source.classes}
+    with kept(place, said) if place else nullcontext():
+        going = {"features": _features, "frozen": _frozen, "finetune": _finetune}[way](graft, source, chosen, wish, place, told)
+        for record in going:
+            if isinstance(record, Transferred) and place:
+                with folder.writing(place):
+                    record.model.save(place / folder.MODEL)
+            yield record
+
+
+def _refuse_unheeded(way: str, recipe: Recipe, wish: Wish) -> None:
+    """Raise TransferError for what is asked and would not be done."""
+    if recipe.frozen:
+        raise TransferError(f"The recipe has frozen={recipe.frozen!r}; here the way says what stays as it is, and release what learns.")
+    if wish.views < 0:
+        raise TransferError(f"{wish.views} views of each picture are asked for; it must be 0 or more.")
+    changed = [name for name, value in UNCHANGED.items() if getattr(recipe, name) != value]
+    if way == "features" and changed and not wish.views:
+        raise TransferError(
+            f"The recipe has {changed[0]}={getattr(recipe, changed[0])!r}, but features are of pictures as they are: say how many changed views "
+            "of each are wanted with --views (views=), or leave it out."
+        )
+    if wish.views and (recipe.random_resized_crop or recipe.scale_jitter):
+        raise TransferError("Views are of whole pictures: parts drawn at random are for the ways frozen and finetune.")
+    if way != "finetune" and (wish.release or wish.all):
+        raise TransferError(f"Nothing of the base is released on the way {way}: leave --release and --then-all out, or say --way finetune.")
 
 
 def recipe_of(way: str, base: Model) -> Recipe:
     """What a way starts from: fine-tuning takes larger steps where batch norm keeps a network in place."""
     normed = any(path.endswith("running_mean") for path in base.network.state_dict())
     return replace(RECIPES[way], lr=NORMED) if way == "finetune" and normed else RECIPES[way]
+
+
+def unchanged(recipe: Recipe) -> Recipe:
+    """The recipe for pictures as they are."""
+    return replace(recipe, **UNCHANGED)
 
 
 @dataclass
@@ -123,8 +155,7 @@ def _taught(
     if wish.views and augmentation.leaves_alone:
         augmentation = augmentation_of(RECIPES["frozen"], graft.model.pixels)
     drawn = Views(wish.views, augmentation, recipe.seed)
-    plain: dict[str, Any] = {field.name: field.default for field in fields(Recipe) if field.metadata["changes"]}
-    held = replace(recipe, **plain, precision="fp32", threads=recipe.threads or 1, lanes=recipe.lanes or 1)
+    held = replace(unchanged(recipe), precision="fp32", threads=recipe.threads or 1, lanes=recipe.lanes or 1)
     yield Phase("features", "the base runs once over the pictures")
     train, validation, cost = _divided(graft, source, drawn, recipe, wish.strict, told)
     clock.seconds |= {"decoding": cost.decoding, "base": cost.base}
@@ -138,7 +169,7 @@ def _taught(
             else "as they lay on the disk"
         ),
     )
-    yield Phase("head", f"learns from the features of {len(train):,}, judged by {len(validation):,}")
+    yield Phase("head", f"learns from the features of {len(train):,}, judged by {len(validation):,}", held.epochs)
     finished = None
     for record in clock.timed("head", learned(graft, train, validation, held, f"head on {source.name}", out and out / "head")):
         yield record
@@ -169,7 +200,7 @@ def _divided(
 
 def _frozen(graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Path | None, told: Telling | None) -> Iterator[Told]:
     clock = Clock({})
-    yield Phase("frozen", "the head learns from changed pictures, the base stays as it is")
+    yield Phase("frozen", "the head learns from changed pictures, the base stays as it is", recipe.epochs)
     held = replace(recipe, frozen=" ".join(graft.stages))
     finished = yield from _run("frozen", graft.model, source, held, wish, out, told, clock)
     if finished:
@@ -187,7 +218,9 @@ def _finetune(graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Pat
     assert isinstance(net, Chain)
     parts = [("stages", frozen_but(net, wish.release or last_convolutions(net)))]
     for name, frozen in parts + ([("all", "")] if wish.all else []):
-        yield Phase(name, f"{'all of the base' if not frozen else _released(net, wish)} learns too, at a rate of {recipe.lr:g}")
+        yield Phase(
+            name, f"{'all of the base' if not frozen else _released(net, wish)} learns too, at a rate of {recipe.lr:g}", recipe.epochs
+        )
         finished = yield from _run(name, models[-1], source, replace(recipe, frozen=frozen), wish, out, told, clock)
         if finished is None:
             return
@@ -213,6 +246,8 @@ def _run(
     for record in clock.timed(name, train(model, source, recipe, out and out / name, None, wish.strict, told)):
         yield record
         finished = record if isinstance(record, Finished) else finished
+    if finished:
+        finished.model.network.cpu()
     return finished
 
 
@@ -229,7 +264,10 @@ def _judged(model: Model, source: Source, wish: Wish, told: Telling | None) -> M
         held = feed(source.split("validation"), model.pixels, strict=wish.strict)
     else:
         held = reserved(model, source, wish.strict)
-    return _calibrated(model, *scored(model.network, held, model.pixels, told=telling))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    scores, labels = scored(model.network.to(device), held.to(device), model.pixels, told=telling)
+    model.network.cpu()
+    return _calibrated(model, scores.cpu(), labels.cpu())
 
 
 def _calibrated(model: Model, scores: Tensor, labels: Tensor) -> Model:
