@@ -532,7 +532,7 @@ def test_what_can_be_fetched_has_a_size_a_sha_256_and_an_address_under_its_own_n
     for row in SETS.values():
         assert bool(row.files) + bool(row.by_hand) == (1 if row.places else 0)
         for remote in row.files:
-            assert re.fullmatch("[0-9a-f]{64}", remote.sha256) and remote.size > 0
+            assert remote.digest.is_all and re.fullmatch("[0-9a-f]{64}", remote.digest.hex) and remote.size > 0
             assert remote.urls and all(re.fullmatch(rf"https?://[^ ]+/{re.escape(remote.name)}", url) for url in remote.urls)
 
 
