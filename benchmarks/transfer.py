@@ -55,7 +55,7 @@ def ours(folder: str, given: dict[str, Any]) -> None:
         return {**found, "images_per_second": statistics.median(rates[1:])}
 
     def test() -> float:
-        return tested(models[-1], open_source(folder), None)
+        return tested(models[-1], open_source(folder), None).accuracy
 
     answer({"features": lambda: gone("features"), "frozen": lambda: gone("frozen", epochs=FROZEN), "test": test})
 
