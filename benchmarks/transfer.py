@@ -46,7 +46,7 @@ def ours(folder: str, given: dict[str, Any]) -> None:
     def gone(way: str, **changes: Any) -> dict[str, Any]:
         base, rates, found = load(given["base"]), [], {}
         recipe = replace(recipe_of(way, base), seed=given["seed"], **changes)
-        for record in transfer(base, folder, way, recipe, out=Path(given["out"]) / way):
+        for record in transfer(base, folder, way, recipe, out=Path(given["out"]) / way / str(given["seed"])):
             if isinstance(record, Epoch):
                 rates.append(record.images_per_second)
             elif isinstance(record, Transferred):
