@@ -219,7 +219,7 @@ def _finetune(graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Pat
     parts = [("stages", frozen_but(net, wish.release or last_convolutions(net)))]
     for name, frozen in parts + ([("all", "")] if wish.all else []):
         yield Phase(
-            name, f"{'all of the base' if not frozen else _released(net, wish)} learns too, at a rate of {recipe.lr:g}", recipe.epochs
+            name, f"{_released(net, wish) if frozen else 'all stages of the base'} learn too, at a rate of {recipe.lr:g}", recipe.epochs
         )
         finished = yield from _run(name, models[-1], source, replace(recipe, frozen=frozen), wish, out, told, clock)
         if finished is None:
