@@ -50,7 +50,8 @@ def compared(
     """
     for way in WAYS:
         ends: list[Transferred] = []
-        spent, rates = [], []
+        spent: list[float] = []
+        rates: list[float] = []
         for seed in seeds:
             yield Phase(way, f"seed {seed}")
             since = time.perf_counter()
@@ -59,6 +60,8 @@ def compared(
                 yield record
                 if isinstance(record, Transferred):
                     ends.append(record)
+                elif isinstance(record, Phase) and record.epochs:
+                    rates = []  # of the last phase alone: fine-tuning begins with a head that features taught
                 elif isinstance(record, Epoch):
                     rates.append(record.images_per_second)
             spent.append(time.perf_counter() - since)

@@ -226,6 +226,10 @@ def _finetune(graft: Graft, source: Source, recipe: Recipe, wish: Wish, out: Pat
             return
         models.append(finished.model)
     best = max(models, key=_worth)
+    if best is taught:
+        yield Phase(
+            "finetune", "moving the base made nothing better on the validation pictures, so the head's model on the base as it was is kept"
+        )
     yield _come(graft, best if best is taught else _judged(best, source, wish, told), "finetune", clock)
 
 
