@@ -273,6 +273,7 @@ def test_the_way_is_chosen_by_number_likeness_and_time(base, monkeypatch):
         ("features", Wish(), {"flip": True}, "flip=True.*--views"),
         ("features", Wish(views=-1), {}, "-1 views"),
         ("features", Wish(views=2), {"random_resized_crop": 0.5}, "whole pictures"),
+        ("features", Wish(views=2), {"colour_noise": 0.1}, "colours' axes"),
         ("frozen", Wish(release=("second",)), {}, "Nothing of the base is released"),
         ("frozen", Wish(), {"frozen": "first"}, "frozen='first'"),
         ("finetune", Wish(release=("third",)), {}, "no stage 'third'"),

@@ -109,6 +109,8 @@ def _refuse_unheeded(way: str, recipe: Recipe, wish: Wish) -> None:
         )
     if wish.views and (recipe.random_resized_crop or recipe.scale_jitter):
         raise TransferError("Views are of whole pictures: parts drawn at random are for the ways frozen and finetune.")
+    if wish.views and recipe.colour_noise and not recipe.axes:
+        raise TransferError("Views with colour_noise need the colours' axes: say --colour-axes, twelve numbers, or leave the noise out.")
     if way != "finetune" and (wish.release or wish.all):
         raise TransferError(f"Nothing of the base is released on the way {way}: leave --release and --then-all out, or say --way finetune.")
 
