@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from hubel.model import Model
 from hubel.pictures.sets import Split
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
-from hubel.transfer.features import features
+from hubel.transfer.features import Views, computed
 from hubel.transfer.grafting import grafted
 
 SAMPLE = 200
@@ -49,9 +48,8 @@ def choose(
     split = source.training()
     count = len(split.labels)
     some = sampled(split, SAMPLE)
-    since = time.perf_counter()
-    found, _ = features(grafted(base, source.classes, "linear", input), some, told=told)
-    rate = len(found) / max(1e-9, time.perf_counter() - since)
+    found, cost = computed(grafted(base, source.classes, "linear", input), some, Views(), "auto", False, told)
+    rate = len(found) / max(1e-9, cost.decoding + cost.base)
     guessing, known = 1 / len(source.classes), nearest(found.pixels.flatten(1), found.labels)
     alike = (known - guessing) / (1 - guessing) >= ALIKE
     seen = (

@@ -88,18 +88,19 @@ def features(
     """
     precision = _settled(precision)
     path = _path(graft, split, views, precision, told)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        found = _kept(path)
-        if found is not None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            found = _kept(path)
+            if found is None or (strict and found.refused):  # looked at anew, the first of those is an error
+                made, cost = computed(graft, split, views, precision, strict, told)
+                _keep(path, made)
+                return made, cost
             return found, Cost()
-        made, cost = _made(graft, split, views, precision, strict, told)
-        _refuse_nothing(made)
-        refused = [asdict(one) for one in made.refused]
-        tensors = {"features": made.pixels, "labels": made.labels}
-        weights.write(path, tensors, {"names": made.names, "refused": refused, "lost": dict(made.lost)})
-        make_room(path, LIMIT)
-    return made, cost
+    except OSError as error:
+        raise TransferError(
+            f"{error.filename or path} cannot be written: {error.strerror or error}. Make room, or set HUBEL_DATA to a folder that can be written."
+        ) from None
 
 
 def _path(graft: Graft, split: Split, views: Views, precision: str, told: Told | None) -> Path:
@@ -122,14 +123,15 @@ def _kept(path: Path) -> Pictures | None:
     return Pictures(tensors["features"], tensors["labels"], list(said["names"]), refused, dict(said["lost"]))
 
 
-def _refuse_nothing(made: Pictures) -> None:
-    if not len(made):
-        first = made.refused[0]
-        raise TransferError(f"None of the {len(made.refused)} pictures can be read; the first: {first.name}: {first.reason}.")
+def _keep(path: Path, made: Pictures) -> None:
+    said = {"names": made.names, "refused": [asdict(one) for one in made.refused], "lost": dict(made.lost)}
+    weights.write(path, {"features": made.pixels, "labels": made.labels}, said)
+    make_room(path, LIMIT)
 
 
-def _made(graft: Graft, split: Split, views: Views, precision: str, strict: bool, told: Told | None) -> tuple[Pictures, Cost]:
-    """The features, computed now."""
+def computed(graft: Graft, split: Split, views: Views, precision: str, strict: bool, told: Told | None) -> tuple[Pictures, Cost]:
+    """As `features`, computed now and not kept. Raises TransferError where no picture can be read."""
+    precision = _settled(precision)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     base, pixels = copy.deepcopy(graft.base).to(device).eval(), graft.model.pixels
     started = time.perf_counter()
@@ -154,10 +156,13 @@ def _made(graft: Graft, split: Split, views: Views, precision: str, strict: bool
                     told("features", view * len(pictures) + done, (views.count + 1) * len(pictures))
     finally:
         torch.set_num_threads(before)
-    order = torch.cat(indices) if indices else torch.zeros(0, dtype=torch.int64)
+    if not parts:
+        first = pictures.refused[0]
+        raise TransferError(f"None of the {len(pictures.refused)} pictures can be read; the first: {first.name}: {first.reason}.")
+    order = torch.cat(indices)
     names = [pictures.names[i] for i in order.tolist()]
     labels = pictures.labels.cpu()[order]
-    found = Pictures(torch.cat(parts) if parts else torch.zeros(0), labels, names, tuple(pictures.refused), dict(pictures.lost))
+    found = Pictures(torch.cat(parts), labels, names, tuple(pictures.refused), dict(pictures.lost))
     return found, Cost(time.perf_counter() - started - spent, spent, len(order))
 
 

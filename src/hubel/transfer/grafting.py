@@ -18,8 +18,8 @@ from hubel.pictures.pixels import Pixels
 from hubel.rewrite import fitted, headless
 from hubel.transfer.recipes import HEADS
 
-HEAD = "head"
-"""The head's stage."""
+HEAD, POOLING = "head", "pooling"
+"""The head's stage, and that before it where maps are pooled."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,14 @@ def grafted(base: Model, classes: tuple[str, ...], head: str = "notes", input: S
         raise TransferError(choices(head, HEADS, "head"))
     pixels = _resized(base.pixels, input)
     bare = headless(base.expression)
-    stages = dict(bare.net.children()) if bare.net.names else {"base": bare.net}
-    pooled = {"pooling": GlobalAvgPool()} if _pools(base.expression) and len(bare.net.output(base.input)) == 3 else {}
+    named = bare.net.names is not None and not {HEAD, POOLING} & set(bare.net.names)
+    stages = dict(bare.net.children()) if named else {"base": bare.net}
+    pooled = {POOLING: GlobalAvgPool()} if _pools(base.expression) and len(bare.net.output(base.input)) == 3 else {}
     scores = FC(len(classes))
     top: Expression = FC(256) >> ReLU() >> Dropout(0.5) >> scores if head == "notes" else Chain(scores)
     net = _fitting(Chain(**stages, **pooled, **{HEAD: top}), pixels.shape)
     network = build(net, pixels.shape, None)
-    carried = {path if bare.net.names else f"base.{path}": tensor for path, tensor in bare.carried(base.network.state_dict()).items()}
+    carried = {path if named else f"base.{path}": tensor for path, tensor in bare.carried(base.network.state_dict()).items()}
     network.load_state_dict(carried, strict=False)
     initialise(network.get_submodule(HEAD), "he", seed)
     model = Model(net, pixels.shape, classes, pixels, network.eval(), {}, {}, {})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
@@ -29,7 +30,7 @@ from hubel.pictures.told import Told as Telling
 from hubel.training import folder
 from hubel.training.loop import augmentation_of
 from hubel.training.recipe import Recipe
-from hubel.training.records import Finished
+from hubel.training.records import Finished, LeftOut
 from hubel.training.reserved import reserved
 from hubel.training.run import train
 from hubel.transfer.features import AsTheyAre, Cost, Views, features
@@ -107,6 +108,12 @@ def _refuse_unheeded(way: str, recipe: Recipe, wish: Wish) -> None:
             f"The recipe has {changed[0]}={getattr(recipe, changed[0])!r}, but features are of pictures as they are: say how many changed views "
             "of each are wanted with --views (views=), or leave it out."
         )
+    whole = (("batch", recipe.batch > 0), ("precision", recipe.precision != "fp16"), ("initialisation", recipe.initialisation == "auto"))
+    for name, holds in whole if way == "features" else ():
+        if not holds:
+            raise TransferError(
+                f"The recipe has {name}={getattr(recipe, name)!r}, which is not for features: leave it out, or say another."
+            )
     if wish.views and (recipe.random_resized_crop or recipe.scale_jitter):
         raise TransferError("Views are of whole pictures: parts drawn at random are for the ways frozen and finetune.")
     if wish.views and recipe.colour_noise and not recipe.axes:
@@ -171,6 +178,7 @@ def _taught(
             else "as they lay on the disk"
         ),
     )
+    yield from _odd(source, train, validation)
     yield Phase("head", f"learns from the features of {len(train):,}, judged by {len(validation):,}", held.epochs)
     finished = None
     for record in clock.timed("head", learned(graft, train, validation, held, f"head on {source.name}", out and out / "head")):
@@ -181,6 +189,18 @@ def _taught(
     model = replace(finished.model, recipe=asdict(recipe), data={"name": source.name})
     found = AsTheyAre(tuple(validation.pixels.shape[1:]))
     return _calibrated(model, *scored(model.network.get_submodule(HEAD), validation, found))
+
+
+def _odd(source: Source, train: Pictures, validation: Pictures) -> Iterator[Told]:
+    """What was left out of the set, or lost in reading its pictures."""
+    for note in source.notes:
+        yield Phase("note", note)
+    refused = tuple({one.name: one for one in (*train.refused, *validation.refused)}.values())
+    if refused:
+        yield LeftOut(refused)
+    parts = (train, validation) if "validation" in source.openers else (train,)
+    for what, count in sum((Counter(part.lost) for part in parts), Counter()).items():
+        yield Phase("note", f"of {count:,} picture{'s' if count > 1 else ''} something was lost: {what}.")
 
 
 def _divided(
