@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import socket
 import traceback
+from types import SimpleNamespace
 
+import pytest
 import torch
 from torch import distributed, nn
 
@@ -13,10 +15,13 @@ from hubel import cli
 from hubel.build import build
 from hubel.cluster import joined
 from hubel.evaluation import scored
+from hubel.nets import NETS
 from hubel.pictures.loader import decoded
 from hubel.pictures.pixels import Pixels
 from hubel.reading import read
-from hubel.training import run
+from hubel.training import largest, run
+from hubel.training.probe import Way
+from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch, Finished, LeftOut, Started, Step
 from hubel.training.syncing import synchronised
 
@@ -97,6 +102,24 @@ def score(count, net="Conv(4, 3) >> ReLU() >> GlobalAvgPool() >> FC(3)"):
     with joined() as ranks:
         scores, labels = scored(build(read(net), (1, 8, 8), "he", 0), pictures, Pixels(1, 8, 8), ranks=ranks)
     return scores.numpy(), labels.numpy()
+
+
+class Pictures:
+    """So many training pictures, on a processor."""
+
+    def __init__(self, count):
+        self.count, self.labels = count, torch.zeros(1)
+
+    def __len__(self):
+        return self.count
+
+
+def batch(name, free):
+    """The batch that is chosen for a network of the casebook where so many bytes are free on this process's machine."""
+    with pytest.MonkeyPatch.context() as patch, joined() as ranks:
+        patch.setattr(largest, "free_memory", lambda: free)
+        job = SimpleNamespace(recipe=Recipe(batch=0), train=Pictures(10**7), ranks=ranks)
+        return largest.settled(NETS[name].net(), NETS[name].input, job, [Way(1, 1, "fp32")]).batch
 
 
 def command(words):

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,10 +23,13 @@ from torch.distributed import HashStore
 
 import ranks
 import runs
-from hubel.cluster import Ranks, attempt, joined
+from hubel.cluster import ALONE, Ranks, attempt, joined
 from hubel.errors import RunError
+from hubel.nets import NETS
 from hubel.pictures.pixels import Pixels
+from hubel.training import largest
 from hubel.training.loop import Job
+from hubel.training.probe import Way
 from hubel.training.recipe import Recipe
 
 PLAIN = "Conv(4, 3, pad=1) >> ReLU() >> MaxPool(2) >> Conv(6, 3) >> ReLU() >> FC(3)"
@@ -205,6 +209,15 @@ def test_an_attempt_to_meet_has_a_name_of_its_own_though_the_last_one_left_its_o
 def test_lanes_are_refused_where_processes_share_a_batch(pair):
     with pytest.raises(AssertionError, match="lanes=2, but here processes share each batch"):
         pair.do(ranks.train, PLAIN, replace(EXACT, lanes=2), {}, None, each=(None, None))
+
+
+@pytest.mark.parametrize("elsewhere", [12e9, 40e9])
+def test_a_batch_that_is_chosen_fills_the_smaller_machine_s_memory_with_the_parts_of_its_processes(pair, monkeypatch, elsewhere):
+    least = min(12e9, elsewhere)
+    monkeypatch.setattr(largest, "free_memory", lambda: least / 2)  # for one of the two that stand on a machine
+    row, job = NETS["vgg16"], SimpleNamespace(recipe=Recipe(batch=0), train=ranks.Pictures(10**7), ranks=ALONE)
+    part = largest.settled(row.net(), row.input, job, [Way(1, 1, "fp32")]).batch
+    assert pair.do(ranks.batch, "vgg16", each=[12e9, elsewhere]) == [2 * part] * 2
 
 
 # --- with torchrun itself ---

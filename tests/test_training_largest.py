@@ -2,43 +2,30 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
-import torch
 from torch import nn
 
 from hubel import forecast, read
 from hubel.cli import main
+from hubel.cluster import ALONE
 from hubel.errors import RunError
 from hubel.nets import NETS
 from hubel.training import largest
 from hubel.training.probe import Way
 from hubel.training.recipe import Recipe
 from hubel.training.records import Started
+from ranks import Pictures
 from runs import NET, RECIPE, folder, train
 
 ONE = [Way(1, 1, "fp32")]
 
 
-class Pictures:
-    """So many training pictures, on a processor."""
-
-    def __init__(self, count):
-        self.count, self.labels = count, torch.zeros(1)
-
-    def __len__(self):
-        return self.count
-
-
-class Job:
-    def __init__(self, recipe, count):
-        self.recipe, self.train = recipe, Pictures(count)
-
-
 def chosen(monkeypatch, free, count=10**6, net="vgg16", ways=ONE, **says):
     monkeypatch.setattr(largest, "free_memory", lambda: free)
-    row = NETS[net]
-    return largest.settled(row.net(), row.input, Job(Recipe(batch=0, **says), count), ways).batch
+    row, job = NETS[net], SimpleNamespace(recipe=Recipe(batch=0, **says), train=Pictures(count), ranks=ALONE)
+    return largest.settled(row.net(), row.input, job, ways).batch
 
 
 @pytest.mark.parametrize("net", ["vgg16", "resnet50", "densenet40_k12"])

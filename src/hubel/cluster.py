@@ -47,6 +47,8 @@ class Ranks:
     size: int = 1
     local: int = 0
     """Which of those on this machine."""
+    here: int = 1
+    """How many those are."""
     patient: dist.ProcessGroup | None = None
     """Through which they speak where one may have long to do before it does; while they work, it is torch's default."""
 
@@ -186,7 +188,8 @@ def attempt(store: Store, rank: int, size: int) -> str:
 
 def _here() -> Ranks:
     patient = dist.new_group(timeout=PREPARING)
-    return Ranks(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")), patient)
+    local, here = (int(os.environ.get(name, default)) for name, default in (("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1")))
+    return Ranks(dist.get_rank(), dist.get_world_size(), local, here, patient)
 
 
 def _of_the_others(error: RuntimeError) -> bool:

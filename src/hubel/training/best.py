@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from hubel import weights
-from hubel.cluster import Ranks
+from hubel.cluster import ALONE, Ranks
 from hubel.errors import ModelError, RunError
 from hubel.model import Model, load
 from hubel.training import checkpoint, folder
@@ -20,11 +20,12 @@ from hubel.training.state import State
 
 
 class Best:
-    """`training` is the model as it is trained; its weights move on."""
+    """`training` is the model as it is trained; its weights move on. Of several processes the first keeps them."""
 
-    def __init__(self, training: Model, place: Path | None) -> None:
+    def __init__(self, training: Model, place: Path | None, ranks: Ranks = ALONE) -> None:
         self.training = training
         self.place = place
+        self.ranks = ranks
         self.path = place / folder.MODEL if place else None
         self.weights: dict[str, Tensor] = {}
 
@@ -35,16 +36,16 @@ class Best:
         self.training.results = _results(asdict(record))
         if self.path:
             self.training.save(self.path)
-        else:
+        elif self.ranks.first:
             self.weights = {name: tensor.clone() for name, tensor in self.training.network.state_dict().items()}
 
-    def model(self, ranks: Ranks) -> Model:
+    def model(self) -> Model:
         """The best epoch's, ready to predict, in every process."""
         if self.path:
             best = load(self.path, self.training.network if isinstance(self.training.net, str) else None)
-            ranks.told((best.network.state_dict(), best.results))
+            self.ranks.told((best.network.state_dict(), best.results))
             return best
-        found, self.training.results = ranks.told((self.weights, self.training.results))
+        found, self.training.results = self.ranks.told((self.weights, self.training.results))
         self.training.network.load_state_dict(found)
         self.training.network.eval()
         return self.training

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import nn
 
+from hubel.cluster import Ranks
 from hubel.errors import RunError
 from hubel.joints import Expression, Shape
 from hubel.machine import free_memory
@@ -29,7 +31,8 @@ SHARE = 0.8
 def settled(net: Expression | nn.Module, input: Shape, job: Job, ways: Sequence[Way]) -> Recipe:
     """The recipe with its batch chosen where it leaves that open: a power of two, so that a little more free memory changes nothing.
 
-    ways: those of which the fastest will be looked for, each in a copy of the network. Raises RunError where no batch fits, or the
+    Of several processes each takes its part of the batch, and the one with the least memory says how much. ways: those of which the
+    fastest will be looked for, each in a copy of the network. Raises RunError where no batch fits, or the
     network is no expression.
     """
     recipe = job.recipe
@@ -37,9 +40,9 @@ def settled(net: Expression | nn.Module, input: Shape, job: Job, ways: Sequence[
         return recipe
     if isinstance(net, nn.Module):
         raise RunError(f"The batch is auto, but of a {type(net).__name__}, which is no expression, no memory is forecast: say --batch N.")
-    room = int(SHARE * free(job.train.labels.device))
+    room = min(job.ranks.gathered(int(SHARE * free(job.train.labels.device, job.ranks))))
     batch = bound(len(job.train), recipe.accumulate)
-    while (needed := held(step_of(net, input, batch, recipe), recipe, ways)) > room:
+    while (needed := held(step_of(net, input, math.ceil(batch / job.ranks.size), recipe), recipe, ways)) > room:
         if batch == 1:
             raise RunError(f"A single picture needs {needed:,} bytes of memory, by the forecast; there are {room:,} to be had.")
         batch //= 2
@@ -64,10 +67,10 @@ def held(step: Forecast, recipe: Recipe, ways: Sequence[Way]) -> int:
     return step.activations + step.parameters * (2 if recipe.ema else 1) + copies
 
 
-def free(device: torch.device) -> int:
-    """Bytes that can be had where the network is trained."""
+def free(device: torch.device, ranks: Ranks) -> int:
+    """Bytes that this process can have where its copy of the network is trained."""
     if device.type != "cuda":
-        return free_memory()
+        return free_memory() // ranks.here
     kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for whoever asks next
     return torch.cuda.mem_get_info(device)[0] + kept
 

@@ -68,7 +68,7 @@ def train(
         chosen, notes = beginning.chosen(place, design, material, asked, network, taken, ranks)
         probe.Way(chosen.threads, chosen.lanes, chosen.precision).settle()
         state = State(network, chosen)
-        best = Best(beginning.model(design, material, chosen, state.judged), place)
+        best = Best(beginning.model(design, material, chosen, state.judged), place, ranks)
         notes += ranks.told(_gone_on(place, state, best) if place else [])
         checkpoint.share(state, ranks)
         if taken and not (state.epoch or state.step):
@@ -96,7 +96,7 @@ def train(
                 _save(place, state)
             yield Stopped(state.epoch + 1, state.step, None if out is None else Path(out))
             return
-        yield Finished(best.model(ranks), None if out is None else Path(out) / folder.MODEL, early=state.epoch < chosen.epochs)
+        yield Finished(best.model(), None if out is None else Path(out) / folder.MODEL, early=state.epoch < chosen.epochs)
 
 
 class _Left(Exception):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from hubel.cluster import ALONE
 from hubel.pictures.held import Pictures
 from hubel.training import folder, probe
 from hubel.training.best import Best
@@ -56,6 +55,6 @@ def learned(graft: Graft, train: Pictures, validation: Pictures, recipe: Recipe,
             if stop.is_set():
                 yield Stopped(state.epoch + 1, state.step, out)
                 return
-        found = best.model(ALONE)
+        found = best.model()
     whole = replace(with_head_of(graft, found.network).model, results=found.results)
     yield Finished(whole, None, early=state.epoch < settled.epochs)
