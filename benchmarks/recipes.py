@@ -1,11 +1,12 @@
-"""How the fast recipes were found: candidates trained side by side on part of the pictures, judged on the validation pictures.
+"""How the fast recipes were found: candidates trained side by side, judged on the validation pictures.
 
-    python benchmarks/recipes.py NETWORK DATA [--epochs 10] [--only NAME ...] [--jobs 2] [--runs FOLDER]
+    python benchmarks/recipes.py NETWORK DATA [--epochs 10] [--flags "FLAGS"] [--try "FLAGS" ...] [--jobs 2] [--runs FOLDER]
                                                         writes results/recipes-NETWORK.json
 
-Each candidate is the network's fast recipe with other values. Of CIFAR-10 every fifth training picture is taken, of other sets all.
-Each run takes one thread, so that as many run side by side as there are cores, in bf16, from seed 0. Stopped, the same command goes on: every
-run is a run folder in FOLDER, and those that have ended are not trained again. Candidates of earlier calls stay in the JSON.
+A candidate is the network's fast recipe with some flags of `hubel train` of its own, and with --flags, which all have. Of CIFAR-10 every fifth
+training picture is taken, of other sets all. Each run takes one thread, so that as many run side by side as there are cores, in bf16, from
+seed 0. Stopped, the same command goes on: every run is a run folder in FOLDER, and those that have ended are not trained again. What
+earlier calls found stays in the JSON.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,29 +27,16 @@ from typing import Any
 
 from measuring import RESULTS, machine
 
-RATES = {
-    **{f"sgd {lr}": {"optimiser": "sgd", "lr": lr} for lr in ("0.01", "0.02", "0.05", "0.1", "0.2")},
-    **{f"adamw {lr}": {"optimiser": "adamw", "lr": lr, "weight-decay": "0.05"} for lr in ("0.0003", "0.001", "0.003")},
-}
+RATES = [
+    *(f"--optimiser sgd --lr {lr}" for lr in (0.01, 0.02, 0.05, 0.1, 0.2)),
+    *(f"--optimiser adamw --weight-decay 0.05 --lr {lr}" for lr in (0.0003, 0.001, 0.003)),
+]
 RECORD = 1 + 3 * 32 * 32
-"""Bytes of a label and its picture."""
-
-CANDIDATES: dict[str, dict[str, str]] = {
-    **RATES,
-    **{
-        f"{name}, decay {decay}": {**flags, "weight-decay": decay}
-        for name, flags in RATES.items()
-        for decay in ("0.0001", "0.001", "0.002")
-    },
-    **{f"{name}, clip 1": {**flags, "clip": "1"} for name, flags in RATES.items()},
-    **{f"{name}, smoothed": {**flags, "label-smoothing": "0.1"} for name, flags in RATES.items()},
-    **{f"{name}, batch 64": {**flags, "batch": "64"} for name, flags in RATES.items()},
-    **{f"{name}, parts": {**flags, "random-resized-crop": "0.25", "shift": "0"} for name, flags in RATES.items()},
-}
+"""Bytes of a label and its picture, in the binary version of CIFAR-10."""
 
 
 def part(data: Path, place: Path) -> Path:
-    """A fifth of CIFAR-10's training pictures (the binary version), and all of any other set."""
+    """A fifth of CIFAR-10's training pictures, and all of any other set."""
     files = sorted(data.glob("data_batch_*.bin"))
     if not files:
         return data
@@ -61,11 +51,10 @@ def part(data: Path, place: Path) -> Path:
     return folder
 
 
-def found(network: str, data: Path, epochs: int, name: str, runs: Path) -> dict[str, Any]:
-    """What one candidate comes to: the best validation accuracy, and that of every epoch; a run that fails says why."""
-    out = runs / f"{network}-{epochs}-{name.replace(', ', '-').replace(' ', '-')}"
-    flags = {"epochs": str(epochs), "threads": "1", "lanes": "1", "precision": "bf16", "out": str(out), **CANDIDATES[name]}
-    words = ["train", network, str(data), *(word for flag, value in flags.items() for word in (f"--{flag}", value))]
+def found(network: str, data: Path, flags: str, runs: Path) -> dict[str, Any]:
+    """What one candidate comes to: the best validation accuracy, and that of every epoch; of a run that fails, why."""
+    out = runs / re.sub(r"[^\w.]+", "-", network + flags)
+    words = ["train", network, str(data), *shlex.split(flags), *"--threads 1 --lanes 1 --precision bf16 --out".split(), str(out)]
     done = subprocess.run(
         [sys.executable, "-m", "hubel", *words], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
@@ -73,25 +62,23 @@ def found(network: str, data: Path, epochs: int, name: str, runs: Path) -> dict[
         return {"failed": done.stderr.strip().splitlines()[-1:]}
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     accuracies = [line["validation_accuracy"] for line in log]
-    figures = {"best": max(accuracies), "validation_accuracy": accuracies, "train_loss": [round(line["train_loss"], 4) for line in log]}
-    print(f"{network}, {name}: {100 * max(accuracies):.2f}% ({sum(line['seconds'] for line in log):.0f} s)", flush=True)
-    return figures
+    print(f"{network} {flags}: {100 * max(accuracies):.2f}% ({sum(line['seconds'] for line in log):.0f} s)", flush=True)
+    return {"best": max(accuracies), "validation_accuracy": accuracies, "train_loss": [round(line["train_loss"], 4) for line in log]}
 
 
-def main(network: str, data: Path, epochs: int, names: list[str], jobs: int, runs: Path) -> None:
+def main(network: str, data: Path, candidates: list[str], jobs: int, runs: Path) -> None:
     path = RESULTS / f"recipes-{network}.json"
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(jobs) as pool:
         pictures = part(data, Path(place))
-        results = dict(zip(names, pool.map(lambda name: found(network, pictures, epochs, name, runs), names)))
+        results = dict(zip(candidates, pool.map(lambda flags: found(network, pictures, flags, runs), candidates)))
     before = json.loads(path.read_text())["candidates"] if path.exists() else {}
-    told = {name: {"flags": CANDIDATES[name], "epochs": epochs, **figures} for name, figures in results.items()}
     body = {
         "what": (__doc__ or "").split("\n")[0],
         "network": network,
         "data": data.name,
         "date": date.today().isoformat(),
         "machine": machine(),
-        "candidates": {**before, **told},
+        "candidates": {**before, **results},
     }
     path.write_text(json.dumps(body, indent=1) + "\n")
     print(f"written: {path}")
@@ -102,8 +89,10 @@ if __name__ == "__main__":
     parser.add_argument("network")
     parser.add_argument("data", type=Path)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--only", nargs="+", choices=CANDIDATES, default=list(RATES), metavar="NAME", help=f"of {', '.join(CANDIDATES)}")
+    parser.add_argument("--flags", default="", help="of hubel train, which all candidates have")
+    parser.add_argument("--try", dest="candidates", nargs="+", default=RATES, metavar="FLAGS", help=f"default: {', '.join(RATES)}")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/recipes"))
     given = parser.parse_args()
-    main(given.network, given.data, given.epochs, given.only, given.jobs, given.runs)
+    common = f"--epochs {given.epochs} {given.flags}".strip()
+    main(given.network, given.data, [f"{common} {flags}" for flags in given.candidates], given.jobs, given.runs)

@@ -1,7 +1,10 @@
 """SIGTERM and Ctrl-C wherever they come: what is whole is saved at once, whatever is being waited for."""
 
+import asyncio
 import os
+import shutil
 import signal
+import threading
 import time
 from dataclasses import replace
 
@@ -16,6 +19,8 @@ from hubel.evaluation import scored
 from hubel.pictures.batches import shuffled
 from hubel.pictures.held import Pictures
 from hubel.training import loop, run
+from hubel.training.averaging import Average
+from hubel.training.lanes import Lanes
 from hubel.training.records import Epoch, Finished, Started, Step, Stopped
 
 
@@ -29,6 +34,15 @@ def whole(tmp_path_factory):
 def terminated():
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(0)  # where Python hears it
+
+
+def saved_at(out, position):
+    """Wait until there is a checkpoint of that (epoch, step); all that there are."""
+    late = time.monotonic() + 20
+    while position not in saved(out):
+        assert time.monotonic() < late, saved(out)
+        time.sleep(0.01)
+    return saved(out)
 
 
 def saved(out):
@@ -68,7 +82,7 @@ def test_a_signal_while_a_batch_is_waited_for_saves_before_it_comes(tmp_path, mo
         for count, batch in enumerate(dealt(self, numbers, epoch)):
             if (epoch, count) == (1, 2):
                 terminated()
-                seen.extend(saved(tmp_path))
+                seen.extend(saved_at(tmp_path, (1, 2)))
             yield batch
 
     monkeypatch.setattr(Pictures, "dealt", stalled)
@@ -83,8 +97,63 @@ def test_a_signal_while_a_record_is_looked_at_saves_at_once(tmp_path):
     for record in runs.train(tmp_path):
         if isinstance(record, Step) and (record.epoch, record.step) == (1, 3):
             terminated()
-            assert saved(tmp_path) == [(0, 3)]
+            assert saved_at(tmp_path, (0, 3)) == [(0, 3)]
     assert isinstance(record, Stopped) and (record.epoch, record.step) == (1, 3)
+
+
+def test_a_signal_within_a_step_saves_what_was_before_it_while_python_hears_nothing(tmp_path, monkeypatch):
+    """Forward and backward are over, so batch norm's statistics are new, and a single long operation goes on."""
+    net = "Conv(4, 3, pad=1, bias=False) >> BatchNorm() >> ReLU() >> MaxPool(2) >> FC(3)"
+    list(runs.train(tmp_path / "whole", net))
+    real, calls, seen = Lanes.run, [], []
+    matrix = torch.rand(1024, 1024) / 512
+
+    def long(self, part, batch):
+        calls.append(real(self, part, batch))
+        if len(calls) == 8:
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            torch.linalg.matrix_power(matrix, 2**40)
+            seen.extend(saved(tmp_path / "run"))
+            shutil.copytree(tmp_path / "run", tmp_path / "killed")
+        return calls[-1]
+
+    monkeypatch.setattr(Lanes, "run", long)
+    last = list(runs.train(tmp_path / "run", net))[-1]
+    assert seen == [(1, 0), (1, 2)] and isinstance(last, Stopped) and (last.epoch, last.step) == (2, 3)
+    monkeypatch.undo()
+    for out in ("killed", "run"):
+        started = next(going := runs.train(tmp_path / out, net))
+        assert (started.epoch, started.step) == ((1, 2) if out == "killed" else (1, 3))
+        assert isinstance(list(going)[-1], Finished)
+        assert runs.ended(tmp_path / out) == runs.ended(tmp_path / "whole")
+
+
+def test_a_signal_that_finds_the_state_moving_waits_for_it_and_not_for_ever(tmp_path, monkeypatch):
+    moved = []
+
+    def heard(self, step):
+        moved.append(saved(tmp_path))
+        if len(moved) == 3:
+            terminated()
+            time.sleep(3 * run.PATIENCE)
+        moved.append(saved(tmp_path))
+
+    monkeypatch.setattr(Average, "follow", heard)
+    *_, last = runs.train(tmp_path, recipe=replace(runs.RECIPE, ema=0.9))
+    assert isinstance(last, Stopped) and not any(moved) and saved(tmp_path) == [(0, last.step)]
+
+
+def test_an_event_loop_around_training_hears_signals_too(tmp_path):
+    async def trained():
+        heard = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, heard.set)
+        for record in runs.train(tmp_path):
+            if isinstance(record, Step) and record.step == 2:
+                os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.wait_for(heard.wait(), 10)
+
+    asyncio.run(trained())
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_a_signal_before_the_first_step_takes_none(tmp_path, whole):
@@ -111,6 +180,7 @@ def test_a_second_signal_ends_the_process_as_usual(tmp_path):
         for record in going:
             if isinstance(record, Step):
                 os.kill(os.getpid(), signal.SIGINT)
+                saved_at(tmp_path, (0, 1))
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(0)
     going.close()

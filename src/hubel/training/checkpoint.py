@@ -92,7 +92,7 @@ def _listed(place: Path) -> list[Path]:
 
 def _tensors(state: State) -> dict[str, Tensor]:
     """Everything that moves, by path: network.PATH, average.PATH, scaling.NAME, optimiser.NUMBER.NAME, sums."""
-    named = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
+    named = {f"network.{name}": state.before.get(name, tensor) for name, tensor in state.network.state_dict().items()}
     if state.average:
         named |= {f"average.{name}": tensor for name, tensor in state.average.network.state_dict().items()}
     if state.scaling:

@@ -1,13 +1,13 @@
 """The training loop: one visible generator of records. Whoever consumes it prints, plots, saves or stops.
 
-At every record the state is whole: training can be stopped there, saved, and gone on with to the same bits.
+At every record the state is whole: training can be stopped there, saved, and gone on with to the same bits. So it is until a step is taken,
+however long that takes to compute: another thread may save it meanwhile.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import islice
@@ -140,7 +140,8 @@ def stepped(lanes: Lanes | Replica, guard: Guard, state: State, job: Job, batche
         group["lr"] = lr * group["share"]
     chance.seed_torch(state.device, recipe.seed, state.epoch, state.step, Purpose.DROPOUT, *job.ranks.counts)
     state.optimiser.zero_grad()
-    sums, images = _backward(lanes, state, job, batches)
+    with state.in_step():
+        sums, images = _backward(lanes, state, job, batches)
     if images:
         guard.watch(sums[0], state.step)
         if recipe.clip:
@@ -155,23 +156,18 @@ def stepped(lanes: Lanes | Replica, guard: Guard, state: State, job: Job, batche
 def _backward(lanes: Lanes | Replica, state: State, job: Job, batches: Iterator[Batch]) -> tuple[Tensor, int]:
     """Run a step's batches forward and backward: what they sum to, and how many pictures they had, of which the gradients are means."""
     planned, several = job.pictures(state.step), job.recipe.accumulate > 1 or not job.ranks.alone
-    sums, images, moved = state.sums.new_zeros(2), 0, False
-    while (batch := _next(batches, state, at_rest=not moved)) is not None:
+    sums, images = None, 0
+    for batch in batches:
         if len(batch) or not job.ranks.alone:  # those who have none must still meet the others
             part = part_of(job, state.epoch, planned if several else len(batch), state.scaling)
-            sums = sums + lanes.run(part, batch) if moved else lanes.run(part, batch)
-            images, moved = images + len(batch), True
+            found = lanes.run(part, batch)
+            sums, images = found if sums is None else sums + found, images + len(batch)
+    sums = state.sums.new_zeros(2) if sums is None else sums
     images = int(job.ranks.total(torch.tensor(images)))
     sums = job.ranks.total(sums)
     if several and 0 < images < planned:  # some could not be read
         torch._foreach_mul_([weight.grad for weight in state.weights if weight.grad is not None], planned / images)
     return sums, images
-
-
-def _next(batches: Iterator[Batch], state: State, at_rest: bool) -> Batch | None:
-    """The next batch, however long it is waited for; None after the last. at_rest: nothing of the state has moved in this step yet."""
-    with state.at_rest() if at_rest else nullcontext():
-        return next(batches, None)
 
 
 def part_of(job: Job, epoch: int, batch: int, scaling: Scaling | None = None) -> Part:

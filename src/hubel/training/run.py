@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -30,6 +31,9 @@ from hubel.training.warm import warmed
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints within an epoch; there is one at the end of every epoch too."""
+
+PATIENCE = 0.1
+"""Seconds for which one who wants to save waits while the state moves, before it is asked whether training is over."""
 
 
 def train(
@@ -77,7 +81,7 @@ def train(
         earlier = epochs_of(state.history)
         book = stack.enter_context(Book(place, f"{design.name} on {material.source.name}", earlier, job, state, tensorboard))
         saved = time.monotonic()
-        stop = stack.enter_context(asked_to_stop(lambda: _save_at_rest(place, state)))
+        stop = stack.enter_context(asked_to_stop(partial(_save_meanwhile, place, state) if place else None))
         with state.at_rest():
             yield beginning.started(material, chosen, state, notes, earlier)
         left = ranks.any(stop.is_set())
@@ -135,10 +139,11 @@ def _save(place: Path, state: State) -> None:
         checkpoint.save(place, state)
 
 
-def _save_at_rest(place: Path | None, state: State) -> None:
-    """Save if nothing moves just now; if that fails, it will be said when training stops."""
-    if place and state.resting:
-        state.resting = False  # another signal may come while this one is answered
-        with suppress(RunError):
-            _save(place, state)
-        state.resting = True
+def _save_meanwhile(place: Path, state: State) -> bool:
+    """Save while another thread computes; False where the state moves just now. If it fails, that will be said when training stops."""
+    if not state.moving.acquire(timeout=PATIENCE):
+        return False
+    with suppress(RunError):
+        _save(place, state)
+    state.moving.release()
+    return True

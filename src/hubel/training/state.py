@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hubel.training.averaging import Average
 from hubel.training.freezing import groups
@@ -33,8 +34,11 @@ class State:
         self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         """Loss, right answers, and pictures that were left out, of this epoch."""
         self.trained_seconds = 0.0
-        self.resting = False
-        """Whether nothing of this moves just now, so that all of it may be saved at any instant."""
+        self.moving = Lock()
+        """Held while any of this moves, by whoever moves it; to save it, one takes it."""
+        self.moving.acquire()
+        self.before: dict[str, Tensor] = {}
+        """Within a step the network's buffers as they were before it."""
 
     @property
     def judged(self) -> nn.Module:
@@ -48,12 +52,20 @@ class State:
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
-        """While something else is waited for, which may take long."""
-        self.resting = True
+        """While nothing moves, which may be long: all of it may then be saved by another thread."""
+        self.moving.release()
         try:
             yield
         finally:
-            self.resting = False
+            self.moving.acquire()
+
+    @contextmanager
+    def in_step(self) -> Iterator[None]:
+        """Forward and backward: at rest but for the buffers (batch norm's statistics), of which those from before the step count."""
+        self.before = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+        with self.at_rest():
+            yield
+        self.before = {}
 
     def over(self, recipe: Recipe) -> bool:
         """Whether training has come to its end."""

@@ -42,7 +42,7 @@ def learned(graft: Graft, train: Pictures, validation: Pictures, recipe: Recipe,
             out.mkdir(parents=True, exist_ok=True)
             (out / folder.LOG).unlink(missing_ok=True)
         book = stack.enter_context(Book(out, title, (), job, state, False))
-        stop = stack.enter_context(asked_to_stop(lambda: None))
+        stop = stack.enter_context(asked_to_stop())
         for record in records(state, job):
             record = book.heard(record)
             if isinstance(record, Epoch):
