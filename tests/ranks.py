@@ -96,6 +96,17 @@ def train(net, recipe, data, leave_after, out):
     return heard, weights_there
 
 
+class Spare(nn.Module):
+    """A module that has more than it uses."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.spare = nn.Linear(64, 3), nn.Linear(64, 3)
+
+    def forward(self, x):
+        return self.used(x.flatten(1))
+
+
 def score(count, net="Conv(4, 3) >> ReLU() >> GlobalAvgPool() >> FC(3)"):
     """Scores and labels of so many pictures by a network of fixed weights."""
     pictures = decoded(runs.source(count).training(), Pixels(1, 8, 8))

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 from PIL import Image
+from torch import nn
 
 import hubel
 import hubel.cli
@@ -17,6 +18,33 @@ from hubel.training.recipe import Recipe
 
 NET = "Conv(4, 3, pad=1, bias=False) >> BatchNorm() >> ReLU() >> MaxPool(2) >> Dropout(0.2) >> FC(3)"
 RECIPE = Recipe(epochs=3, batch=16, lr=0.05, shift=0.2, flip=True, threads=1, lanes=1, precision="fp32", validation=0.2)
+
+
+class Twice(nn.Module):
+    """One batch norm under two names."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.again = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.norm = self.same = nn.BatchNorm2d(4)
+        self.out = nn.Linear(4, 3)
+
+    def forward(self, x):
+        x = self.same(self.again(self.norm(self.conv(x)).relu())).relu()
+        return self.out(x.mean((2, 3)))
+
+
+class Tied(nn.Module):
+    """One matrix in two modules, of which one stands under two names."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = self.second = nn.Linear(64, 64)
+        self.third, self.out = nn.Linear(64, 64), nn.Linear(64, 3)
+        self.third.weight = self.first.weight
+
+    def forward(self, x):
+        return self.out(self.third(self.second(self.first(x.flatten(1)).relu()).relu()).relu())
 
 
 def drawings(count=90, classes=3, seed=0):

@@ -179,3 +179,15 @@ def test_any_split_can_be_tested_on(tmp_path, trained, capsys):
         json.loads(said(capsys, "test", trained[1], place, "--split", split, "--json")[0])["pictures"] for split in ("train", "validation")
     ]
     assert counts == [30, 12]
+
+
+def test_a_network_without_weights_is_refused(tmp_path, trained, capsys):
+    said(capsys, "train", "GlobalAvgPool()", trained[0], "--input", "3x16x16", "--out", tmp_path / "run", status=2)
+    assert main(["train", "GlobalAvgPool()", str(trained[0]), "--input", "3x16x16", "--out", str(tmp_path / "run")]) == 2
+    assert "has no weights, so there is nothing to train" in capsys.readouterr().err
+
+
+def test_a_network_that_memory_does_not_hold_is_refused(tmp_path, trained, capsys):
+    net = "FC(4000000) >> FC(4000000) >> FC(3)"
+    _, err = said(capsys, "train", net, trained[0], "--out", tmp_path / "run", *QUICK, status=2)
+    assert "not enough memory" in err

@@ -220,6 +220,16 @@ def test_a_batch_that_is_chosen_fills_the_smaller_machine_s_memory_with_the_part
     assert pair.do(ranks.batch, "vgg16", each=[12e9, elsewhere]) == [2 * part] * 2
 
 
+def test_a_batch_of_fewer_pictures_than_processes_is_timed_on_one_each(pair):
+    heard, _ = both(pair, recipe=replace(EXACT, epochs=1, batch=1, precision="auto", threads=0, lanes=0), count=12)
+    assert [step[:3] for step in heard[1:-1]] == [(1, step, 1) for step in range(1, 10)]
+
+
+def test_a_module_of_which_a_step_leaves_weights_unused_is_refused_by_their_names(pair):
+    with pytest.raises(AssertionError, match="of this one it does not use spare.weight, spare.bias. Take them out"):
+        pair.do(ranks.train, ranks.Spare(), EXACT, {}, None, each=(None, None))
+
+
 # --- with torchrun itself ---
 
 FLAGS = (

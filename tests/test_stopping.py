@@ -1,12 +1,17 @@
 """SIGTERM and Ctrl-C wherever they come: what is whole is saved at once, whatever is being waited for."""
 
 import asyncio
+import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +25,7 @@ from hubel.pictures.batches import shuffled
 from hubel.pictures.held import Pictures
 from hubel.training import loop, run
 from hubel.training.averaging import Average
+from hubel.training.guard import Guard
 from hubel.training.lanes import Lanes
 from hubel.training.records import Epoch, Finished, Started, Step, Stopped
 
@@ -126,6 +132,125 @@ def test_a_signal_within_a_step_saves_what_was_before_it_while_python_hears_noth
         assert (started.epoch, started.step) == ((1, 2) if out == "killed" else (1, 3))
         assert isinstance(list(going)[-1], Finished)
         assert runs.ended(tmp_path / out) == runs.ended(tmp_path / "whole")
+
+
+def test_what_is_saved_within_a_step_has_a_shared_module_as_it_was_under_all_its_names(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    net, real, calls = runs.Twice(), Lanes.run, []
+    list(runs.train(tmp_path / "whole", net))
+
+    def interrupted(self, part, batch):
+        calls.append(real(self, part, batch))
+        if len(calls) == 8:
+            terminated()
+            saved_at(tmp_path / "run", (1, 2))
+            shutil.copytree(tmp_path / "run", tmp_path / "killed")
+        return calls[-1]
+
+    monkeypatch.setattr(Lanes, "run", interrupted)
+    list(runs.train(tmp_path / "run", net))
+    monkeypatch.undo()
+    list(runs.train(tmp_path / "killed", net))
+    assert runs.ended(tmp_path / "killed") == runs.ended(tmp_path / "whole")
+
+
+def test_a_child_that_outlives_training_holds_up_nothing_and_hears_signals_as_before(tmp_path):
+    context, before = multiprocessing.get_context("fork"), signal.getsignal(signal.SIGTERM)
+    child = context.Process(target=time.sleep, args=(600,))
+    for record in runs.train(tmp_path):
+        if isinstance(record, Started):
+            child.start()
+    assert isinstance(record, Finished) and signal.getsignal(signal.SIGTERM) is before
+    child.terminate()
+    child.join(10)
+    assert child.exitcode == -signal.SIGTERM
+
+
+def test_the_lock_goes_with_its_process_though_that_has_forked(tmp_path):
+    words = f"""
+import os, signal, subprocess, sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import runs
+for record in runs.train({str(tmp_path)!r}):
+    if not os.fork():
+        time.sleep(600)
+    print("going", flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", words], stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout.readline() == b"going\n"
+        process.kill()  # its child lives on
+        process.wait()
+        assert isinstance(next(runs.train(tmp_path)), Started)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_several_runs_side_by_side_all_hear_and_none_takes_another_s_ear(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    one, other = runs.train(tmp_path / "one", recipe=replace(runs.RECIPE, epochs=1)), runs.train(tmp_path / "other")
+    next(other)
+    assert isinstance(list(one)[-1], Finished)
+    third = runs.train(tmp_path / "third")
+    next(third)
+    terminated()
+    assert isinstance(list(other)[-1], Stopped) and isinstance(list(third)[-1], Stopped)
+    assert signal.getsignal(signal.SIGTERM) is before and signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_run_that_is_closed_in_another_thread_leaves_signals_to_the_next_one(tmp_path):
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+    try:
+        going = runs.train(tmp_path)
+        next(going)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(going.close).result()
+        terminated()
+        assert heard == [True]
+        assert isinstance(list(runs.train(tmp_path))[-1], Finished) and signal.set_wakeup_fd(-1) == -1
+        terminated()
+        assert heard == [True, True]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_where_saving_meanwhile_fails_training_goes_on(tmp_path, monkeypatch):
+    def full(place, state):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_save", full)
+        for record in runs.train(tmp_path):
+            if isinstance(record, Step) and (record.epoch, record.step) == (1, 3):
+                terminated()
+                time.sleep(3 * run.PATIENCE)
+                patch.undo()
+    assert isinstance(record, Stopped) and saved(tmp_path) == [(0, 3)]
+
+
+@pytest.mark.parametrize("long", [True, False])
+def test_before_a_long_validation_all_is_saved(tmp_path, monkeypatch, long):
+    monkeypatch.setattr(run, "LONG", 0.0 if long else 1e9)
+    for record in runs.train(tmp_path):
+        if isinstance(record, Epoch) and record.epoch == 2:
+            assert ((1, 5) in saved(tmp_path)) == long
+
+
+def test_steps_after_one_that_was_not_finite_are_not_saved(tmp_path, monkeypatch):
+    """On a GPU they are found out late."""
+    monkeypatch.setattr(loop, "_refuse_unless_finite", lambda *_: None)
+    monkeypatch.setattr(run, "SAVE_EVERY", 0.0)
+    watch, steps = Guard.watch, []
+
+    def late(self, loss, step):
+        steps.append(step)
+        watch(self, loss * float("nan") if len(steps) == 3 else loss, step)
+
+    monkeypatch.setattr(Guard, "watch", late)
+    for record in runs.train(tmp_path):
+        if isinstance(record, Step) and record.step == 4:
+            terminated()
+    assert isinstance(record, Stopped) and saved(tmp_path) == [(0, 1), (0, 2)]
 
 
 def test_a_signal_that_finds_the_state_moving_waits_for_it_and_not_for_ever(tmp_path, monkeypatch):

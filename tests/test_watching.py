@@ -21,7 +21,7 @@ from hubel.training import book, looking, setup
 from hubel.training.recipe import Recipe
 from hubel.training.records import Epoch, Look, Step
 from hubel.training.watching import facts, watched
-from runs import NET, RECIPE, drawings, ended, source, train
+from runs import NET, RECIPE, Tied, Twice, drawings, ended, source, train
 
 PLAIN = replace(RECIPE, epochs=4, batch=4, shift=0.0, flip=False)
 
@@ -286,9 +286,10 @@ def test_looking_moves_nothing(net):
     assert standing() == before and looking.looked(network, some, job) == first and first.pictures == 72
 
 
-def test_a_run_that_is_looked_at_has_the_bits_of_one_that_is_not(monkeypatch):
+@pytest.mark.parametrize("net", [NET, Twice(), Tied()], ids=["an expression", "a module under two names", "a matrix in two modules"])
+def test_a_run_that_is_looked_at_has_the_bits_of_one_that_is_not(monkeypatch, net):
     def digest():
-        return weights.digest(list(train())[-1].model.network.state_dict())
+        return weights.digest(list(train(net=net))[-1].model.network.state_dict())
 
     looked = digest()
     monkeypatch.setattr(book, "looked", lambda *_: None)

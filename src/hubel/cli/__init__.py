@@ -93,9 +93,21 @@ def main(words: Sequence[str] | None = None) -> int:
         # Whoever read our output has left; what follows would only complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(
+            "hubel: there is not enough memory for this. A smaller --batch, input or network needs less, by `hubel show`.", file=sys.stderr
+        )
+        return 2
     except OSError as error:
         print(plain(f"hubel: {error.filename or 'output'}: {error.strerror or error}"), file=sys.stderr)
         return 2
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether Python says so, or torch of a processor's memory or of a GPU's."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator: " in str(error)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import hubel
 from hubel import foreign, weights
 from hubel.build import build
 from hubel.cluster import ALONE, Ranks
+from hubel.errors import RunError
 from hubel.joints import Expression, Shape
 from hubel.model import Model
 from hubel.pictures.sources import Source
@@ -48,6 +49,8 @@ def built(design: setup.Design, recipe: Recipe, ranks: Ranks) -> nn.Module:
         network = copy.deepcopy(design.begins.network)
     else:
         network = design.net if isinstance(design.net, nn.Module) else build(design.net, design.input, recipe.initialisation, recipe.seed)
+    if next(network.parameters(), None) is None:
+        raise RunError("The network has no weights, so there is nothing to train; it needs a Conv or an FC.")
     freeze(network, recipe)
     return network.to(ranks.device)
 

@@ -32,7 +32,7 @@ def save(place: Path, state: State) -> Path:
     says = {"epoch": state.epoch, "step": state.step, "trained_seconds": state.trained_seconds, **asdict(state.standing)}
     weights.write(path, _tensors(state), {**says, "history": state.history})
     best = of(place, state.best, 0)
-    for old in [old for old in _listed(place) if old <= path][:-KEPT]:  # damaged ones beyond it are not counted
+    for old in [old for old in _listed(place) if old <= path][:-KEPT]:  # damaged ones are not counted: they were put aside
         if old != best:
             old.unlink()
     return path
@@ -46,16 +46,16 @@ def of(place: Path, epoch: int, step: int) -> Path:
 def resume(place: Path, state: State) -> list[str]:
     """Bring the state to the newest whole checkpoint of a folder, if there is one.
 
-    Gives a sentence for each damaged checkpoint that was passed over. Raises RunError where all of them are damaged, and where one is whole
+    Gives a sentence for each damaged checkpoint that was passed over, and put aside. Raises RunError where all of them are damaged, and where one is whole
     but of another network.
     """
-    damaged = []
+    damaged: dict[Path, str] = {}
     for path in reversed(_listed(place)):
         try:
             tensors, says = weights.read(path)
             position = _position(path, says, place)
         except ModelError as error:
-            damaged.append(str(error))
+            damaged[path] = str(error)
             continue
         try:
             weights.match(_wanted(state, tensors), tensors, path)
@@ -63,10 +63,16 @@ def resume(place: Path, state: State) -> list[str]:
             raise RunError(f"This checkpoint is of another network: {error} Choose another folder with --out.") from None
         _restore(state, tensors)
         vars(state).update(position)
-        return damaged
+        return [f"{said} It was put aside as {_put_aside(path)}." for path, said in damaged.items()]
     if damaged:
-        raise RunError(f"No checkpoint in {place} is whole. {' '.join(damaged)} Start anew in another folder with --out.")
+        raise RunError(f"No checkpoint in {place} is whole. {' '.join(damaged.values())} Start anew in another folder with --out.")
     return []
+
+
+def _put_aside(path: Path) -> str:
+    """Give a damaged file a name that counts for nothing."""
+    with folder.writing(path.parent):
+        return path.rename(path.with_name(f"damaged-{path.name}")).name
 
 
 def share(state: State, ranks: Ranks) -> None:

@@ -40,6 +40,7 @@ def held(folder: Path) -> Iterator[None]:
         lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise RunError(f"The run folder {folder} cannot be used: {error.strerror or error}. Choose another with --out.") from None
+    LOCKS.add(lock)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +53,21 @@ def held(folder: Path) -> Iterator[None]:
         _sweep(folder)
         yield
     finally:
-        os.close(lock)
+        if lock in LOCKS:
+            LOCKS.remove(lock)
+            os.close(lock)
+
+
+LOCKS: set[int] = set()
+"""Files that are open here and locked. A forked child would keep them locked after us, so it lets go of them."""
+
+
+def _let_go() -> None:
+    while LOCKS:
+        os.close(LOCKS.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _sweep(folder: Path) -> None:

@@ -50,7 +50,7 @@ def looked(network: nn.Module, some: Batch, job: Job, scale: float = 1.0) -> Loo
     """
     weights = {name: weight.detach().requires_grad_(weight.requires_grad) for name, weight in network.named_parameters()}
     statistics = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    values = {**weights, **statistics}
+    values = _at_their_places(network, {**weights, **statistics})
     together = min(TOGETHER, max(2, job.recipe.batch, VALUES // math.prod(job.pixels.shape)))
     parts = [_of(some, numbers) for numbers in in_batches(torch.arange(len(some)), together)]
     device = some.labels.device
@@ -137,6 +137,22 @@ def _heard(network: nn.Module) -> Iterator[dict[str, Tensor]]:
             hook.remove()
 
 
+def _at_their_places(network: nn.Module, copies: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of tensors, said by each tensor's first path, by all paths of all of them; but of a module that stands at several, by its first:
+    functional_call puts back at each path what it found there, which at the second is the copy already."""
+    of = {id(tensor): copies[path] for path, tensor in _tensors(network, recurse=True)}
+    return {
+        f"{path}.{name}" if path else name: of[id(tensor)]
+        for path, module in network.named_modules()
+        for name, tensor in _tensors(module, recurse=False)
+    }
+
+
+def _tensors(module: nn.Module, recurse: bool) -> list[tuple[str, Tensor]]:
+    """Weights and statistics: each once below a module, or at each of the module's own names."""
+    return [*module.named_parameters("", recurse, recurse), *module.named_buffers("", recurse, recurse)]
+
+
 def _learned(
     network: nn.Module, values: dict[str, Tensor], weights: dict[str, Tensor], parts: list[tuple[Tensor, Tensor]], job: Job, scale: float
 ) -> tuple[float, int, list[Tensor]]:
@@ -147,7 +163,7 @@ def _learned(
     loss, right = 0.0, 0
     for pictures, labels in parts:
         with precise(job.recipe.precision, labels.device):
-            outputs = functional_call(network, values, (job.pixels.tensor(pictures),))
+            outputs = functional_call(network, values, (job.pixels.tensor(pictures),), tie_weights=False)
         scores = outputs[0] if isinstance(outputs, tuple) else outputs
         part = loss_with_heads(network, outputs, labels, loss_of(job.recipe, scores.shape[1], job.class_weights)) * (len(labels) / count)
         for total, own in zip(gradients, torch.autograd.grad(part * scale, learned, allow_unused=True)):

@@ -126,8 +126,8 @@ def _measured(network: nn.Module, job: Job, ways: list[Way]) -> dict[Way, Cost]:
 
 
 def _first_batch(job: Job) -> Batch:
-    """As many pictures as a step takes, to be used again and again."""
-    for batch in job.train.dealt(map(job.own, in_order(len(job.train), job.recipe.batch)), 0):
+    """As many pictures as a step takes, to be used again and again; at least one for each process."""
+    for batch in job.train.dealt(map(job.own, in_order(len(job.train), max(job.recipe.batch, job.ranks.size))), 0):
         if len(batch):
             return replace(batch, pixels=batch.pictures(), rows=torch.arange(len(batch), device=batch.rows.device))
     raise RunError("None of the training pictures can be read.")

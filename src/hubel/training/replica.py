@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from types import TracebackType
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from hubel.cluster import Ranks
+from hubel.errors import RunError
 from hubel.joints import Shape
 from hubel.pictures.batches import Batch
 from hubel.training.lanes import Part
@@ -38,7 +40,10 @@ class Replica:
         network.eval()  # so that nothing but gradients comes of it
         network.training = True  # with the heads of training
         for _ in range(2):
-            outputs = self.replica(picture)
+            try:
+                outputs = self.replica(picture)
+            except RuntimeError as error:
+                raise _unused(network, error) or error from None
             sum(scores.sum() for scores in (outputs if isinstance(outputs, tuple) else (outputs,))).backward()
         for module, training in modes:
             module.training = training
@@ -58,6 +63,19 @@ class Replica:
     def run(self, part: Part, batch: Batch) -> Tensor:
         """What `part` gives of this process's pictures; the weights then have the gradients of everybody's."""
         return part(self.replica, batch)
+
+
+def _unused(network: nn.Module, error: RuntimeError) -> RunError | None:
+    """What a user is told where torch has waited in vain for the gradients of some weights; None where it is something else."""
+    found = re.search(r"did not receive grad for rank \d+: ([\d ]+)", str(error))
+    if not found:
+        return None
+    names = [name for name, weight in network.named_parameters() if weight.requires_grad]
+    unused = ", ".join(names[int(number)] for number in found[1].split())
+    return RunError(
+        f"Several processes train a network together where each step uses all its weights; of this one it does not use {unused}. "
+        "Take them out of the module or freeze them (requires_grad_(False)), or train it in one process."
+    )
 
 
 def _batch_norms(network: nn.Module) -> list[tuple[nn.Module, str, nn.modules.batchnorm._BatchNorm]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from torch import nn
+from torch.backends import cudnn
 
 from hubel.cluster import Ranks, joined
 from hubel.errors import RunError
@@ -18,19 +19,22 @@ from hubel.joints import Expression, Shape
 from hubel.model import Model
 from hubel.pictures.sources import Source
 from hubel.pictures.told import Told
-from hubel.training import beginning, checkpoint, folder, probe, setup
+from hubel.training import beginning, checkpoint, folder, looking, probe, setup
 from hubel.training.best import Best
 from hubel.training.book import Book, epochs_of
-from hubel.training.loop import records
+from hubel.training.loop import Job, records
 from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
-from hubel.training.records import Epoch, Finished, Record, Stopped
+from hubel.training.records import Epoch, Finished, Record, Step, Stopped
 from hubel.training.state import State
-from hubel.training.stopping import asked_to_stop
+from hubel.training.stopping import asked_to_stop, nothing
 from hubel.training.warm import warmed
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints within an epoch; there is one at the end of every epoch too."""
+
+LONG = 10.0
+"""Seconds of work that nobody who is asked to stop should lose."""
 
 PATIENCE = 0.1
 """Seconds for which one who wants to save waits while the state moves, before it is asked whether training is over."""
@@ -62,6 +66,7 @@ def train(
         raise RunError("TensorBoard's files lie in the run folder, and there is none: say out=.")
     with ExitStack() as stack:
         ranks = stack.enter_context(joined())
+        stack.enter_context(_same_bits_on_a_gpu())
         place = Path(out) if out is not None and ranks.first else None  # the others write nothing
         before = ranks.told(folder.pixels(place) if place else None)
         design, material, asked = setup.prepared(net, data, recipe, input, strict, told, before)
@@ -81,14 +86,14 @@ def train(
         earlier = epochs_of(state.history)
         book = stack.enter_context(Book(place, f"{design.name} on {material.source.name}", earlier, job, state, tensorboard))
         saved = time.monotonic()
-        stop = stack.enter_context(asked_to_stop(partial(_save_meanwhile, place, state) if place else None))
+        stop = stack.enter_context(asked_to_stop(partial(_save_meanwhile, place, state) if place else nothing))
         with state.at_rest():
             yield beginning.started(material, chosen, state, notes, earlier)
         left = ranks.any(stop.is_set())
         with suppress(_Left):
             for record in () if left else records(state, job, lambda done, count: _leave(stop, ranks)):
                 record = book.heard(record)
-                if _kept(place, state, best, record, time.monotonic() - saved > SAVE_EVERY):
+                if _kept(place, state, best, record, time.monotonic() - saved > SAVE_EVERY or _long_until_the_next(record, state, job)):
                     saved = time.monotonic()
                 with state.at_rest():
                     yield record
@@ -113,6 +118,24 @@ def _leave(stop: threading.Event, ranks: Ranks) -> None:
         raise _Left
 
 
+@contextmanager
+def _same_bits_on_a_gpu() -> Iterator[None]:
+    """Let cuDNN take no way whose sums come in another order each time."""
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
+
+
+def _long_until_the_next(record: Record, state: State, job: Job) -> bool:
+    """Whether an epoch's last step was taken and what follows, validation and a look, may be long: as training on as many pictures, at most."""
+    if not isinstance(record, Step) or record.step < record.steps:
+        return False
+    return state.trained_seconds * (len(job.validation) + looking.PICTURES) / len(job.train) > LONG
+
+
 def _gone_on(place: Path, state: State, best: Best) -> list[str]:
     """Bring the state to where the folder's run stands, and its files too; what was wrong with them."""
     notes = checkpoint.resume(place, state)
@@ -135,6 +158,8 @@ def _kept(place: Path | None, state: State, best: Best, record: Record, due: boo
 
 
 def _save(place: Path, state: State) -> None:
+    if bool(state.stopped):  # nothing has moved since the step that was not finite, and whoever goes on from before it will hear of it
+        return
     with folder.writing(place):
         checkpoint.save(place, state)
 
@@ -143,7 +168,9 @@ def _save_meanwhile(place: Path, state: State) -> bool:
     """Save while another thread computes; False where the state moves just now. If it fails, that will be said when training stops."""
     if not state.moving.acquire(timeout=PATIENCE):
         return False
-    with suppress(RunError):
-        _save(place, state)
-    state.moving.release()
+    try:
+        with suppress(RunError, MemoryError):
+            _save(place, state)
+    finally:
+        state.moving.release()
     return True

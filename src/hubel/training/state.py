@@ -34,6 +34,8 @@ class State:
         self.sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         """Loss, right answers, and pictures that were left out, of this epoch."""
         self.trained_seconds = 0.0
+        self.stopped = torch.zeros((), device=self.device)
+        """1 once a step was not finite: that one and all since were not taken, though they count."""
         self.moving = Lock()
         """Held while any of this moves, by whoever moves it; to save it, one takes it."""
         self.moving.acquire()
@@ -62,7 +64,7 @@ class State:
     @contextmanager
     def in_step(self) -> Iterator[None]:
         """Forward and backward: at rest but for the buffers (batch norm's statistics), of which those from before the step count."""
-        self.before = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+        self.before = {name: buffer.clone() for name, buffer in self.network.named_buffers(remove_duplicate=False)}
         with self.at_rest():
             yield
         self.before = {}
