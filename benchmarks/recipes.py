@@ -3,7 +3,7 @@
     python benchmarks/recipes.py NETWORK DATA [--epochs 10] [--flags "FLAGS"] [--try "FLAGS" ...] [--jobs 2] [--runs FOLDER]
                                                         writes results/recipes-NETWORK.json
 
-A candidate is the network's fast recipe with some flags of `hubel train` of its own, and with --flags, which all have. Of CIFAR-10 every fifth
+A candidate is some flags of `hubel train`, with --flags, which all have; what they do not say is as in START. Of CIFAR-10 every fifth
 training picture is taken, of other sets all. Each run takes one thread, so that as many run side by side as there are cores, in bf16, from
 seed 0. Stopped, the same command goes on: every run is a run folder in FOLDER, and those that have ended are not trained again. What
 earlier calls found stays in the JSON.
@@ -26,6 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from measuring import RESULTS, machine
+
+START = "--optimiser sgd --lr 0.02 --weight-decay 0.0005 --clip 0 --batch 128 --crop 0 --no-flip --random-resized-crop 0"
+"""Whatever the network's own recipe has become since."""
 
 RATES = [
     *(f"--optimiser sgd --lr {lr}" for lr in (0.01, 0.02, 0.05, 0.1, 0.2)),
@@ -54,7 +57,14 @@ def part(data: Path, place: Path) -> Path:
 def found(network: str, data: Path, flags: str, runs: Path) -> dict[str, Any]:
     """What one candidate comes to: the best validation accuracy, and that of every epoch; of a run that fails, why."""
     out = runs / re.sub(r"[^\w.]+", "-", network + flags)
-    words = ["train", network, str(data), *shlex.split(flags), *"--threads 1 --lanes 1 --precision bf16 --out".split(), str(out)]
+    words = [
+        "train",
+        network,
+        str(data),
+        *shlex.split(f"{START} {flags}"),
+        *"--threads 1 --lanes 1 --precision bf16 --out".split(),
+        str(out),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "hubel", *words], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )

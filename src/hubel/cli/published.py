@@ -9,7 +9,7 @@ from typing import Any
 from hubel.cli.tables import as_json, as_table
 from hubel.nets import variant
 from hubel.training.recipe import Recipe
-from hubel.training.recipes import FAST, KINDS, PAPER, Preset, preset
+from hubel.training.recipes import FAST, GENERAL, KINDS, PAPER, Preset, preset
 
 
 def declare(verbs: Any) -> None:
@@ -33,16 +33,30 @@ def run_recipes(given: argparse.Namespace) -> int:
         for number, (_, kind, chosen) in enumerate(found):
             print("\n" * bool(number) + "\n".join(_told(given.net, kind, chosen)))
     else:
-        rows = [
-            {"network": name, "recipe": kind, **{column: getattr(chosen.recipe, column) for column in COLUMNS}}
-            for name, kind, chosen in found
-        ]
+        rows = _rows([*found, ("every other, and yours", "fast", GENERAL)])
         as_table(rows, list(rows[0]))
-        print(
-            f"\nEvery other network starts from the defaults that `hubel train --help` shows. `hubel recipes {found[-1][0]}` says more of one."
-        )
+        print(f"\n`hubel recipes {found[-1][0]}` says more of one.")
     return 0
 
+
+def _rows(found: list[tuple[str, str, Preset]]) -> list[dict[str, Any]]:
+    """The table's: one for all networks that are trained alike."""
+    alike: dict[tuple[str, Recipe], list[str]] = {}
+    for name, kind, chosen in found:
+        alike.setdefault((kind, chosen.recipe), []).append(name)
+    return [
+        {"networks": _listed(names), "recipe": kind, **{column: getattr(recipe, column) for column in COLUMNS}}
+        for (kind, recipe), names in alike.items()
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    """All of them, or of many the first ones and how many more there are."""
+    return " ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
+
+LISTED = 3
+"""How many networks a row of the table names."""
 
 COLUMNS = ("epochs", "batch", "optimiser", "lr", "schedule", "weight_decay")
 """What the table of all recipes shows of each."""
@@ -60,7 +74,7 @@ def flags(recipe: Recipe) -> str:
     said = []
     for field in fields(Recipe):
         value, flag = getattr(recipe, field.name), field.name.replace("_", "-")
-        if value != field.default:
+        if value != getattr(GENERAL.recipe, field.name):
             said.append(
                 f"--{'' if value else 'no-'}{flag}" if field.type == "bool" else f"--{flag} {repr(value) if ' ' in str(value) else value}"
             )

@@ -8,7 +8,7 @@ from dataclasses import Field, fields, replace
 from typing import Any
 
 from hubel.training.recipe import Recipe
-from hubel.training.recipes import KINDS, Preset, preset
+from hubel.training.recipes import GENERAL, KINDS, Preset, preset
 
 TYPES: dict[str, type] = {"int": int, "float": float, "str": str}
 
@@ -16,7 +16,7 @@ TYPES: dict[str, type] = {"int": int, "float": float, "str": str}
 def declare(group: argparse._ArgumentGroup, entries: Iterable[Field[Any]]) -> None:
     """One flag a field: --label-smoothing for label_smoothing. What is not said is None."""
     for field in entries:
-        flag, says = f"--{field.name.replace('_', '-')}", f"{field.metadata['says']} (default {field.default})"
+        flag, says = f"--{field.name.replace('_', '-')}", f"{field.metadata['says']} (default {getattr(GENERAL.recipe, field.name)})"
         if field.type == "bool":
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=says)
         else:
@@ -41,7 +41,7 @@ def declare_all(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--recipe", choices=KINDS, default="fast", help="what the flags below start from: a fast recipe, or the paper's (default fast)"
     )
-    says = "What is not said is taken from the network's own recipe; `hubel recipes NET` shows it."
+    says = "What is not said is taken from the network's own recipe, which `hubel recipes NET` shows; the defaults are of networks without one."
     declare(verb.add_argument_group("recipe", says), fields(Recipe))
 
 

@@ -29,7 +29,7 @@ from hubel.pictures.sources import Source, open_source
 from hubel.pictures.told import Told
 from hubel.training.loop import Job
 from hubel.training.recipe import Recipe
-from hubel.training.recipes import GENERAL, Preset, preset
+from hubel.training.recipes import FURTHER, Preset, preset
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def designed(net: str | Expression | nn.Module | Model, source: Source, input: S
         net.refuse_other_classes(source.classes, source.name)
         if input not in (None, net.input):
             raise RunError(f"The model reads {shown(net.input)}, and the input is said to be {shown(input or ())}. Leave --input out.")
-        return Design("a trained model", net.expression, net.input, "auto", GENERAL, net)
+        return Design("a trained model", net.expression, net.input, "auto", FURTHER, net)
     if isinstance(net, nn.Module):
         return _brought(net, classes, _shape(input))
     if not isinstance(net, (str, Expression)):
@@ -93,7 +93,7 @@ def _brought(module: nn.Module, classes: int, shape: Shape) -> Design:
     foreign.refuse_untrainable(module)
     network = foreign.copied(module)
     foreign.refuse_without_scores(network, shape, classes, (False, True))
-    return Design(type(module).__name__, network, shape, "auto", GENERAL)
+    return Design(type(module).__name__, network, shape, "auto", FURTHER)
 
 
 def _shape(input: Shape | None) -> Shape:

@@ -1,13 +1,13 @@
 """Recipes by the network's name: fast ones, which training starts from, and the papers' own. Nothing here needs torch."""
 
 from hubel.errors import RunError
-from hubel.training.recipes.fast import FAST, GENERAL
+from hubel.training.recipes.fast import FAST, FURTHER, GENERAL
 from hubel.training.recipes.paper import PAPER
 from hubel.training.recipes.preset import Preset, Shallower
 
 KINDS = ("fast", "paper")
 
-__all__ = ["FAST", "GENERAL", "KINDS", "PAPER", "Preset", "Shallower", "preset"]
+__all__ = ["FAST", "FURTHER", "GENERAL", "KINDS", "PAPER", "Preset", "Shallower", "preset"]
 
 
 def preset(name: str, kind: str = "fast") -> Preset:
