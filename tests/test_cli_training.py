@@ -188,6 +188,6 @@ def test_a_network_without_weights_is_refused(tmp_path, trained, capsys):
 
 
 def test_a_network_that_memory_does_not_hold_is_refused(tmp_path, trained, capsys):
-    net = "FC(4000000) >> FC(4000000) >> FC(3)"
+    net = "FC(200000) >> FC(200000000) >> FC(3)"  # more bytes than a process has addresses
     _, err = said(capsys, "train", net, trained[0], "--out", tmp_path / "run", *QUICK, status=2)
     assert "not enough memory" in err

@@ -15,11 +15,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+from torch.backends import cudnn
 
 import runs
 from hubel import weights
 from hubel.chance import order
 from hubel.cli import main
+from hubel.errors import RunError
 from hubel.evaluation import scored
 from hubel.pictures.batches import shuffled
 from hubel.pictures.held import Pictures
@@ -118,7 +121,7 @@ def test_a_signal_within_a_step_saves_what_was_before_it_while_python_hears_noth
         calls.append(real(self, part, batch))
         if len(calls) == 8:
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
-            torch.linalg.matrix_power(matrix, 2**40)
+            torch.linalg.matrix_power(matrix, 2**60)
             seen.extend(saved(tmp_path / "run"))
             shutil.copytree(tmp_path / "run", tmp_path / "killed")
         return calls[-1]
@@ -197,6 +200,79 @@ def test_several_runs_side_by_side_all_hear_and_none_takes_another_s_ear(tmp_pat
     assert signal.getsignal(signal.SIGTERM) is before and signal.set_wakeup_fd(-1) == -1
 
 
+def test_a_run_that_was_stopped_and_still_stands_leaves_the_next_one_its_ears(tmp_path):
+    one = runs.train(tmp_path / "one")
+    next(one)
+    terminated()
+    assert isinstance(next(one), Stopped)
+    for record in runs.train(tmp_path / "other"):
+        if isinstance(record, Step) and record.step == 2:
+            terminated()
+            saved_at(tmp_path / "other", (0, 2))
+    assert isinstance(record, Stopped) and not list(one)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_forked_child_ends_quietly_and_may_train_too(tmp_path):
+    words = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import runs
+from hubel.training.records import Step
+for record in runs.train({str(tmp_path / "parent")!r}):
+    if isinstance(record, Step) and record.epoch == record.step == 1:
+        if not os.fork():
+            print(type(list(runs.train({str(tmp_path / "child")!r}))[-1]).__name__, flush=True)
+            sys.exit(0)
+        os.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Finished\n", "")
+    assert runs.ended(tmp_path / "parent") == runs.ended(tmp_path / "child")
+
+
+class Drifting(nn.Module):
+    """Moves a weight of its own while it computes, as no optimiser would hear of."""
+
+    def __init__(self):
+        super().__init__()
+        self.centre, self.out = nn.Parameter(torch.zeros(64), requires_grad=False), nn.Linear(64, 3)
+
+    def forward(self, x):
+        if self.training:
+            self.centre.data = 0.9 * self.centre.data + 0.1 * x.detach().flatten(1).mean(0)
+        return self.out(x.flatten(1) - self.centre)
+
+
+def test_a_module_that_moves_its_own_weights_is_not_saved_within_a_step(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    net, real, calls = Drifting(), Lanes.run, []
+    list(runs.train(tmp_path / "whole", net))
+
+    def interrupted(self, part, batch):
+        calls.append(real(self, part, batch))
+        if len(calls) == 8:
+            terminated()
+            time.sleep(3 * run.PATIENCE)
+            assert (1, 2) not in saved(tmp_path / "run")
+        return calls[-1]
+
+    monkeypatch.setattr(Lanes, "run", interrupted)
+    assert isinstance(list(runs.train(tmp_path / "run", net))[-1], Stopped)
+    monkeypatch.undo()
+    list(runs.train(tmp_path / "run", net))
+    assert runs.ended(tmp_path / "run") == runs.ended(tmp_path / "whole")
+
+
+def test_runs_that_overlap_all_have_deterministic_kernels_and_leave_the_setting_as_it_was(tmp_path):
+    one, other = runs.train(tmp_path / "one"), runs.train(tmp_path / "other")
+    next(one), next(other)
+    one.close()
+    assert cudnn.deterministic
+    other.close()
+    assert not cudnn.deterministic
+
+
 def test_a_run_that_is_closed_in_another_thread_leaves_signals_to_the_next_one(tmp_path):
     heard = []
     before = signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
@@ -207,7 +283,10 @@ def test_a_run_that_is_closed_in_another_thread_leaves_signals_to_the_next_one(t
             pool.submit(going.close).result()
         terminated()
         assert heard == [True]
-        assert isinstance(list(runs.train(tmp_path))[-1], Finished) and signal.set_wakeup_fd(-1) == -1
+        for record in runs.train(tmp_path):
+            if isinstance(record, Step) and record.step == 2:
+                terminated()
+        assert isinstance(record, Stopped) and heard == [True] and signal.set_wakeup_fd(-1) == -1
         terminated()
         assert heard == [True, True]
     finally:
@@ -238,7 +317,7 @@ def test_before_a_long_validation_all_is_saved(tmp_path, monkeypatch, long):
 
 def test_steps_after_one_that_was_not_finite_are_not_saved(tmp_path, monkeypatch):
     """On a GPU they are found out late."""
-    monkeypatch.setattr(loop, "_refuse_unless_finite", lambda *_: None)
+    monkeypatch.setattr(loop, "refuse_unless_finite", lambda *_: None)
     monkeypatch.setattr(run, "SAVE_EVERY", 0.0)
     watch, steps = Guard.watch, []
 
@@ -247,10 +326,11 @@ def test_steps_after_one_that_was_not_finite_are_not_saved(tmp_path, monkeypatch
         watch(self, loss * float("nan") if len(steps) == 3 else loss, step)
 
     monkeypatch.setattr(Guard, "watch", late)
-    for record in runs.train(tmp_path):
-        if isinstance(record, Step) and record.step == 4:
-            terminated()
-    assert isinstance(record, Stopped) and saved(tmp_path) == [(0, 1), (0, 2)]
+    with pytest.raises(RunError, match="not finite in epoch 1, step 3; the step was not taken"):
+        for record in runs.train(tmp_path):
+            if isinstance(record, Step) and record.step == 4:
+                terminated()
+    assert saved(tmp_path) == [(0, 1), (0, 2)]
 
 
 def test_a_signal_that_finds_the_state_moving_waits_for_it_and_not_for_ever(tmp_path, monkeypatch):

@@ -125,7 +125,7 @@ def test_the_scale_is_in_the_checkpoint_and_training_goes_on_to_the_same_bits(tm
             break
     checkpoint.save(tmp_path, left)
     again = State(job_of(replace(HALF, seed=1))[1], job.recipe)
-    assert checkpoint.resume(tmp_path, again) == [] and again.scaling.scale == left.scaling.scale
+    assert not checkpoint.resume(tmp_path, again) and again.scaling.scale == left.scaling.scale
     list(records(again, job))
     assert again.scaling.scale == whole.scaling.scale and again.scaling.steps == whole.scaling.steps
     for ours, theirs in zip(again.network.state_dict().values(), whole.network.state_dict().values()):

@@ -33,7 +33,7 @@ def run_recipes(given: argparse.Namespace) -> int:
         for number, (_, kind, chosen) in enumerate(found):
             print("\n" * bool(number) + "\n".join(_told(given.net, kind, chosen)))
     else:
-        rows = _rows([*found, ("every other, and yours", "fast", GENERAL)])
+        rows = _rows([*found, ("every other, and your expressions", "fast", GENERAL)])
         as_table(rows, list(rows[0]))
         print(f"\n`hubel recipes {found[-1][0]}` says more of one.")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def save(place: Path, state: State) -> Path:
     says = {"epoch": state.epoch, "step": state.step, "trained_seconds": state.trained_seconds, **asdict(state.standing)}
     weights.write(path, _tensors(state), {**says, "history": state.history})
     best = of(place, state.best, 0)
-    for old in [old for old in _listed(place) if old <= path][:-KEPT]:  # damaged ones are not counted: they were put aside
+    for old in [old for old in _listed(place) if old <= path][:-KEPT]:  # one beyond it could not be read
         if old != best:
             old.unlink()
     return path
@@ -43,19 +44,19 @@ def of(place: Path, epoch: int, step: int) -> Path:
     return place / f"checkpoint-{epoch:05d}-{step:07d}.safetensors"
 
 
-def resume(place: Path, state: State) -> list[str]:
+def resume(place: Path, state: State) -> dict[Path, ModelError]:
     """Bring the state to the newest whole checkpoint of a folder, if there is one.
 
-    Gives a sentence for each damaged checkpoint that was passed over, and put aside. Raises RunError where all of them are damaged, and where one is whole
+    Gives those that are no good and were passed over. Raises RunError where all of them are damaged, and where one is whole
     but of another network.
     """
-    damaged: dict[Path, str] = {}
+    damaged: dict[Path, ModelError] = {}
     for path in reversed(_listed(place)):
         try:
             tensors, says = weights.read(path)
             position = _position(path, says, place)
         except ModelError as error:
-            damaged[path] = str(error)
+            damaged[path] = error
             continue
         try:
             weights.match(_wanted(state, tensors), tensors, path)
@@ -63,16 +64,23 @@ def resume(place: Path, state: State) -> list[str]:
             raise RunError(f"This checkpoint is of another network: {error} Choose another folder with --out.") from None
         _restore(state, tensors)
         vars(state).update(position)
-        return [f"{said} It was put aside as {_put_aside(path)}." for path, said in damaged.items()]
+        return damaged
     if damaged:
-        raise RunError(f"No checkpoint in {place} is whole. {' '.join(damaged.values())} Start anew in another folder with --out.")
-    return []
+        raise RunError(
+            f"No checkpoint in {place} is whole. {' '.join(map(str, damaged.values()))} Start anew in another folder with --out."
+        )
+    return {}
 
 
-def _put_aside(path: Path) -> str:
-    """Give a damaged file a name that counts for nothing."""
-    with folder.writing(path.parent):
-        return path.rename(path.with_name(f"damaged-{path.name}")).name
+def put_aside(damaged: Mapping[Path, ModelError]) -> list[str]:
+    """Give damaged files names that count for nothing, those that cannot be read excepted: perhaps they can be another time. A sentence for each."""
+    told = []
+    for path, error in damaged.items():
+        if isinstance(error.__context__, OSError):
+            told.append(str(error))
+        else:
+            told.append(f"{error} It was put aside as {path.rename(path.with_name(f'damaged-{path.name}')).name}.")
+    return told
 
 
 def share(state: State, ranks: Ranks) -> None:

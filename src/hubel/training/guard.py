@@ -19,8 +19,7 @@ class Guard:
 
     def __init__(self, state: State) -> None:
         self.weights, self.scaling = state.weights, state.scaling
-        self.stopped = state.stopped
-        self.first = torch.full((), -1, device=state.device)
+        self.stopped, self.first = state.stopped, state.broken
         self.skipped = torch.zeros((), device=state.device) if state.scaling else self.stopped
         state.optimiser.found_inf = self.skipped  # type: ignore[attr-defined]
 

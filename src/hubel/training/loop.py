@@ -109,7 +109,7 @@ def records(state: State, job: Job, told: Callable[[int, int], None] | None = No
                 meter.images += images
                 waits = state.step % in_turn == 0 or state.step == job.steps
                 if waits:
-                    _refuse_unless_finite(guard, state, job)
+                    refuse_unless_finite(state, job)
                 missing = job.pictures(state.step - 1) - images
                 if missing:
                     state.sums[2] += missing
@@ -227,10 +227,11 @@ def _ended(state: State, job: Job, told: Callable[[int, int], None] | None) -> E
     )
 
 
-def _refuse_unless_finite(guard: Guard, state: State, job: Job) -> None:
-    step = guard.look()
-    if step is None:
+def refuse_unless_finite(state: State, job: Job) -> None:
+    """Raise RunError where a step was not finite, with its pictures. Waits for the device."""
+    if not bool(state.stopped):
         return
+    step = int(state.broken)
     everybody = job.train.names
     names = [everybody[i] for i in next(job.numbers(state.epoch, step)).tolist()]
     listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

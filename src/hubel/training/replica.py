@@ -79,10 +79,10 @@ def _unused(network: nn.Module, error: RuntimeError) -> RunError | None:
 
 
 def _batch_norms(network: nn.Module) -> list[tuple[nn.Module, str, nn.modules.batchnorm._BatchNorm]]:
-    """Every batch norm, with the module that has it and its name there."""
+    """Every batch norm, with each module that has it and each of its names there."""
     return [
         (parent, name, child)
         for parent in network.modules()
-        for name, child in parent.named_children()
+        for name, child in parent._modules.items()
         if isinstance(child, nn.modules.batchnorm._BatchNorm)
     ]

@@ -22,7 +22,7 @@ from hubel.pictures.told import Told
 from hubel.training import beginning, checkpoint, folder, looking, probe, setup
 from hubel.training.best import Best
 from hubel.training.book import Book, epochs_of
-from hubel.training.loop import Job, records
+from hubel.training.loop import Job, records, refuse_unless_finite
 from hubel.training.recipe import Recipe
 from hubel.training.recipes import Preset
 from hubel.training.records import Epoch, Finished, Record, Step, Stopped
@@ -100,12 +100,16 @@ def train(
                 left = ranks.any(stop.is_set())
                 if left:
                     break
+        last: Record
         if (left or stop.is_set()) and not state.over(chosen):
+            refuse_unless_finite(state, job)
             if place:
                 _save(place, state)
-            yield Stopped(state.epoch + 1, state.step, None if out is None else Path(out))
-            return
-        yield Finished(best.model(), None if out is None else Path(out) / folder.MODEL, early=state.epoch < chosen.epochs)
+            last = Stopped(state.epoch + 1, state.step, None if out is None else Path(out))
+        else:
+            last = Finished(best.model(), None if out is None else Path(out) / folder.MODEL, early=state.epoch < chosen.epochs)
+        with state.at_rest():
+            yield last
 
 
 class _Left(Exception):
@@ -120,13 +124,19 @@ def _leave(stop: threading.Event, ranks: Ranks) -> None:
 
 @contextmanager
 def _same_bits_on_a_gpu() -> Iterator[None]:
-    """Let cuDNN take no way whose sums come in another order each time."""
-    before = cudnn.deterministic, cudnn.benchmark
+    """Let cuDNN take no way whose sums come in another order each time, as long as any run goes on."""
+    BEFORE.append((cudnn.deterministic, cudnn.benchmark))
     cudnn.deterministic, cudnn.benchmark = True, False
     try:
         yield
     finally:
-        cudnn.deterministic, cudnn.benchmark = before
+        before = BEFORE.pop()
+        if not BEFORE:
+            cudnn.deterministic, cudnn.benchmark = before
+
+
+BEFORE: list[tuple[bool, bool]] = []
+"""What each of the runs that go on has found."""
 
 
 def _long_until_the_next(record: Record, state: State, job: Job) -> bool:
@@ -138,9 +148,10 @@ def _long_until_the_next(record: Record, state: State, job: Job) -> bool:
 
 def _gone_on(place: Path, state: State, best: Best) -> list[str]:
     """Bring the state to where the folder's run stands, and its files too; what was wrong with them."""
-    notes = checkpoint.resume(place, state)
+    damaged = checkpoint.resume(place, state)
     with folder.writing(place):
-        return [*notes, *folder.mend_log(place, state.history), *best.mend(state)]
+        mended = [*folder.mend_log(place, state.history), *best.mend(state)]
+        return [*checkpoint.put_aside(damaged), *mended]
 
 
 def _kept(place: Path | None, state: State, best: Best, record: Record, due: bool) -> bool:
@@ -169,7 +180,7 @@ def _save_meanwhile(place: Path, state: State) -> bool:
     if not state.moving.acquire(timeout=PATIENCE):
         return False
     try:
-        with suppress(RunError, MemoryError):
+        with suppress(Exception):
             _save(place, state)
     finally:
         state.moving.release()

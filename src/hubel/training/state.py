@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hubel.modules import Network
 from hubel.training.averaging import Average
 from hubel.training.freezing import groups
 from hubel.training.recipe import Recipe
@@ -36,11 +37,15 @@ class State:
         self.trained_seconds = 0.0
         self.stopped = torch.zeros((), device=self.device)
         """1 once a step was not finite: that one and all since were not taken, though they count."""
+        self.broken = torch.full((), -1, device=self.device)
+        """Which step of the epoch that was, from 0."""
         self.moving = Lock()
         """Held while any of this moves, by whoever moves it; to save it, one takes it."""
         self.moving.acquire()
         self.before: dict[str, Tensor] = {}
         """Within a step the network's buffers as they were before it."""
+        self.steady = True if isinstance(network, Network) else None
+        """Whether forward and backward leave the weights as they are; of a module of the user's that is seen in the first step."""
 
     @property
     def judged(self) -> nn.Module:
@@ -64,10 +69,16 @@ class State:
     @contextmanager
     def in_step(self) -> Iterator[None]:
         """Forward and backward: at rest but for the buffers (batch norm's statistics), of which those from before the step count."""
-        self.before = {name: buffer.clone() for name, buffer in self.network.named_buffers(remove_duplicate=False)}
-        with self.at_rest():
-            yield
-        self.before = {}
+        if self.steady:
+            self.before = {name: buffer.clone() for name, buffer in self.network.named_buffers(remove_duplicate=False)}
+            with self.at_rest():
+                yield
+            self.before = {}
+            return
+        before = [weight.detach().clone() for weight in self.network.parameters()] if self.steady is None else []
+        yield
+        if self.steady is None:
+            self.steady = all(map(torch.equal, before, self.network.parameters()))
 
     def over(self, recipe: Recipe) -> bool:
         """Whether training has come to its end."""

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ def nothing() -> bool:
 
 @contextmanager
 def asked_to_stop(save: Callable[[], bool] = nothing) -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; a second one ends the process as usual.
+    """An event that Ctrl-C and SIGTERM set; a second one, once Python has heard the first, ends the process as usual.
 
     `save` is called at once, in a thread of its own: who asks may not wait until a long step is over, in which Python hears no signal.
     It is called again as long as it gives False.
@@ -47,9 +48,11 @@ class Run:
     saving: threading.Lock = field(default_factory=threading.Lock)
 
     def save_unless_over(self) -> None:
-        with self.saving:
-            while not self.over.is_set() and not self.save():
-                pass
+        saved = False
+        while not saved:
+            with self.saving:
+                saved = self.over.is_set() or self.save()
+            time.sleep(0)  # let those in who wait for this to end
 
     def end(self) -> None:
         """What is being saved is saved; after that, nothing."""
@@ -66,10 +69,18 @@ class Ear:
         self.runs: list[Run] = []
         self.ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
-        self.before: dict[int, Any] = {number: signal.signal(number, self._note) for number in NUMBERS}
+        self.before: dict[int, Any] = {}
+        self.handle()
         self.others = wake(self.theirs.fileno())
         self.listener = threading.Thread(target=self._listen, daemon=True)
         self.listener.start()
+
+    def handle(self) -> None:
+        """See that signals come here; who handled them is remembered."""
+        for number in NUMBERS:
+            if (now := signal.getsignal(number)) != self._note:
+                self.before[number] = now
+                signal.signal(number, self._note)
 
     def close(self) -> None:
         """Leave everything as it was. In the main thread."""
@@ -125,23 +136,52 @@ _ears: list[Ear] = []
 
 
 def _lend(run: Run) -> None:
-    if not _ears:
-        _ears.append(Ear())
-    _ears[0].runs.append(run)
+    with _unheard():
+        if not _ears:
+            _ears.append(Ear())
+        _ears[0].handle()  # as it does no more once it has heard one
+        _ears[0].runs.append(run)
 
 
 def _take(run: Run) -> None:
-    ear = _ears[0]
-    ear.runs.remove(run)
-    run.end()
-    if not ear.runs and threading.current_thread() is threading.main_thread():  # in another nothing can be put back; a later run's end does
-        _ears.remove(ear)
-        ear.close()
+    try:
+        run.end()
+    finally:
+        with _unheard():
+            for ear in [ear for ear in _ears if run in ear.runs]:  # none in a forked child
+                ear.runs.remove(run)
+                if not ear.runs and threading.current_thread() is threading.main_thread():
+                    _ears.remove(ear)
+                    ear.close()  # in another thread nothing can be put back; a later run's end does it
 
 
-def _forget() -> None:
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Signals wait until the block is over."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# A forked child is none of the runs. Nothing may be half saved when it is made, for it has no thread that would end that.
+
+
+def _before_a_fork() -> None:
+    for run in (run for ear in _ears for run in ear.runs):
+        run.saving.acquire()
+
+
+def _after_a_fork() -> None:
+    for run in (run for ear in _ears for run in ear.runs):
+        run.saving.release()
+
+
+def _in_the_child() -> None:
+    _after_a_fork()
     while _ears:
         _ears.pop().forget()
 
 
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(before=_before_a_fork, after_in_parent=_after_a_fork, after_in_child=_in_the_child)
