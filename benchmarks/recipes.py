@@ -1,10 +1,10 @@
 """How the fast recipes were found: candidates trained side by side, judged on the validation pictures.
 
-    python benchmarks/recipes.py NETWORK DATA [--epochs 10] [--flags "FLAGS"] [--try "FLAGS" ...] [--jobs 2] [--runs FOLDER]
+    python benchmarks/recipes.py NETWORK DATA [--epochs 10] [--flags "FLAGS"] [--try "FLAGS" ...] [--whole] [--jobs 2] [--runs FOLDER]
                                                         writes results/recipes-NETWORK.json
 
 A candidate is some flags of `hubel train`, with --flags, which all have; what they do not say is as in START. Of CIFAR-10 every fifth
-training picture is taken, of other sets all. Each run takes one thread, so that as many run side by side as there are cores, in bf16, from
+training picture is taken without --whole, of other sets all. Each run takes one thread, so that as many run side by side as there are cores, in bf16, from
 seed 0. Stopped, the same command goes on: every run is a run folder in FOLDER, and those that have ended are not trained again. What
 earlier calls found stays in the JSON.
 """
@@ -76,10 +76,11 @@ def found(network: str, data: Path, flags: str, runs: Path) -> dict[str, Any]:
     return {"best": max(accuracies), "validation_accuracy": accuracies, "train_loss": [round(line["train_loss"], 4) for line in log]}
 
 
-def main(network: str, data: Path, candidates: list[str], jobs: int, runs: Path) -> None:
+def main(network: str, data: Path, candidates: list[str], whole: bool, jobs: int, runs: Path) -> None:
     path = RESULTS / f"recipes-{network}.json"
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(jobs) as pool:
-        pictures = part(data, Path(place))
+        pictures = data if whole else part(data, Path(place))
+        runs = runs / "whole" if whole else runs
         results = dict(zip(candidates, pool.map(lambda flags: found(network, pictures, flags, runs), candidates)))
     before = json.loads(path.read_text())["candidates"] if path.exists() else {}
     body = {
@@ -88,7 +89,7 @@ def main(network: str, data: Path, candidates: list[str], jobs: int, runs: Path)
         "data": data.name,
         "date": date.today().isoformat(),
         "machine": machine(),
-        "candidates": {**before, **results},
+        "candidates": {**before, **{f"{flags}, all pictures" if whole else flags: figures for flags, figures in results.items()}},
     }
     path.write_text(json.dumps(body, indent=1) + "\n")
     print(f"written: {path}")
@@ -101,8 +102,9 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--flags", default="", help="of hubel train, which all candidates have")
     parser.add_argument("--try", dest="candidates", nargs="+", default=RATES, metavar="FLAGS", help=f"default: {', '.join(RATES)}")
+    parser.add_argument("--whole", action="store_true", help="learn from all of CIFAR-10")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/recipes"))
     given = parser.parse_args()
     common = f"--epochs {given.epochs} {given.flags}".strip()
-    main(given.network, given.data, [f"{common} {flags}" for flags in given.candidates], given.jobs, given.runs)
+    main(given.network, given.data, [f"{common} {flags}" for flags in given.candidates], given.whole, given.jobs, given.runs)

@@ -73,8 +73,8 @@ DENSE = Preset(
 
 PLAIN = Preset(
     replace(NORMALISED.recipe, optimiser="adamw", lr=0.002, weight_decay=0.05, clip=1.0),
-    "TBD",
-    "TBD",
+    "strided_cnn_a: 67% of CIFAR-10's validation pictures after 12 epochs; the papers train for 300 and 350",
+    "measured here: results/recipes-strided_cnn_a.json, -nin_cifar10.json; SGD at 0.1, clipped too, does as well in 12 epochs, and worse in fewer",
 )
 """Deep, without batch norm: SGD at a rate that gets somewhere in so few epochs breaks them at the start."""
 
