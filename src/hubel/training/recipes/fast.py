@@ -62,13 +62,14 @@ DOGS_CATS = Preset(
 NORMALISED = Preset(
     Recipe(epochs=30, batch=128, lr=0.1, crop=4, flip=True),
     "resnet20: 90.2% of CIFAR-10's test pictures",
-    "measured here, on CIFAR-10; crop and flip of He et al. 2015, sec. 4.2; onecycle in 30 epochs stands in for their 182",
+    "measured here: results/run-resnet20-cifar-10-batches-bin.json; crop and flip of He et al. 2015, sec. 4.2; onecycle in 30 epochs stands in for their 182",
 )
 
 DENSE = Preset(
     replace(NORMALISED.recipe, batch=64),
-    "TBD",
-    "TBD",
+    "densenet40_k12: 61% of CIFAR-10's validation pictures after 3 epochs on a fifth of it",
+    "measured here: results/recipes-densenet40_k12.json; batches, crop and flip of Huang et al. 2016, sec. 4; onecycle in 30 epochs stands in "
+    "for their 300",
 )
 
 PLAIN = Preset(
