@@ -59,7 +59,7 @@ def train(
     folder; where it holds an unfinished run of the same kind, that run goes on. Without it nothing is written. input: (C, H, W), for an
     expression or a module. strict: an unreadable picture is an error. warm: the model file or run folder of a shallower
     network, with whose layers this one begins, as the paper of a VGG has it. tensorboard: write event files into the folder's
-    tensorboard/. Ctrl-C or SIGTERM stops after the step, with everything saved. Started by torchrun, several processes train
+    tensorboard/. Ctrl-C or SIGTERM saves at once and stops after the step. Started by torchrun, several processes train
     together: each yields the same records, the first writes the folder.
     """
     if tensorboard and out is None:
