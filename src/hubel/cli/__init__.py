@@ -97,7 +97,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if not _is_out_of_memory(error):
             raise
         print(
-            "hubel: there is not enough memory for this. A smaller --batch, input or network needs less, by `hubel show`.", file=sys.stderr
+            "hubel: there is not enough memory for this. A smaller --batch, --input or network needs less; `hubel show NET --batch N` forecasts it.",
+            file=sys.stderr,
         )
         return 2
     except OSError as error:

@@ -70,7 +70,6 @@ class Ear:
         self.ours, self.theirs = socket.socketpair()
         self.theirs.setblocking(False)
         self.before: dict[int, Any] = {}
-        self.handle()
         self.others = wake(self.theirs.fileno())
         self.listener = threading.Thread(target=self._listen, daemon=True)
         self.listener.start()
@@ -139,7 +138,7 @@ def _lend(run: Run) -> None:
     with _unheard():
         if not _ears:
             _ears.append(Ear())
-        _ears[0].handle()  # as it does no more once it has heard one
+        _ears[0].handle()  # again, where it does no more since it has heard one
         _ears[0].runs.append(run)
 
 

@@ -1,7 +1,7 @@
 """What training starts from where nothing is said: by the network's family, and by whether it reads small pictures or photographs.
 
-Each was found by measuring, on two processor cores and thus in short runs: `results/recipes-NETWORK.json` holds what was tried, and what came
-of it.
+What was measured was so on two processor cores, and thus in short runs: `results/recipes-NETWORK.json` holds what was tried, and what came
+of it. Networks of a family that are not named there take its recipe as it is.
 """
 
 from dataclasses import replace
@@ -28,7 +28,7 @@ from hubel.training.recipes.preset import Preset
 GENERAL = Preset(
     Recipe(optimiser="adamw", lr=0.002, weight_decay=0.05, clip=1.0),
     "lenet_relu: 99% of MNIST's test pictures; pattern_double_conv: 58% of CIFAR-10's validation pictures after 4 epochs on a fifth of it",
-    "measured here: results/recipes-lenet_relu.json, -lenet_sigmoid.json, -pattern_double_conv.json; AdamW learned more than SGD in all, "
+    "measured here: results/bench-lenet-mnist.json, recipes-lenet_relu.json, -lenet_sigmoid.json, -pattern_double_conv.json; AdamW learned more than SGD in all, "
     "and by far where sigmoids or depth without batch norm need another rate than ReLU",
 )
 
@@ -62,7 +62,8 @@ DOGS_CATS = Preset(
 NORMALISED = Preset(
     Recipe(epochs=30, batch=128, lr=0.1, crop=4, flip=True),
     "resnet20: 90.2% of CIFAR-10's test pictures",
-    "measured here: results/run-resnet20-cifar-10-batches-bin.json; crop and flip of He et al. 2015, sec. 4.2; onecycle in 30 epochs stands in for their 182",
+    "measured here: results/run-resnet20-cifar-10-batches-bin.json; crop and flip of He et al. 2015, sec. 4.2; onecycle in 30 epochs stands in "
+    "for their 182",
 )
 
 DENSE = Preset(
@@ -77,16 +78,17 @@ PLAIN = Preset(
     "strided_cnn_a: 67% of CIFAR-10's validation pictures after 12 epochs; the papers train for 300 and 350",
     "measured here: results/recipes-strided_cnn_a.json, -nin_cifar10.json; SGD at 0.1, clipped too, does as well in 12 epochs, and worse in fewer",
 )
-"""Deep, without batch norm: SGD at a rate that gets somewhere in so few epochs breaks them at the start."""
+"""Deep, without batch norm: unless its steps are clipped, SGD at rates above 0.02 breaks them at the start."""
 
 # --- photographs ---
 
-BEGUN = "begun with public weights (--from) networks reach 96% and more there"
+BEGUN = "begun with public weights (--from) squeezenet_1_1 reaches 96% there"
 
 PHOTOGRAPHS = Preset(
     Recipe(epochs=30, batch=32, optimiser="adamw", lr=0.001, weight_decay=0.05, random_resized_crop=0.25, flip=True),
     f"resnet18 at 3x128x128: 79% of dogs-vs-cats' 1,000 validation photographs after 12 epochs on 2,000; {BEGUN}",
-    "measured here: results/recipes-resnet18.json; AdamW learned more than SGD in so few steps; parts and flips of Szegedy et al. 2014, sec. 6",
+    "measured here: results/recipes-resnet18.json; AdamW learned more than SGD in so few steps; parts and flips as Szegedy et al. 2014, sec. 6, "
+    "but of a quarter of the picture at least, our choice",
 )
 
 PLAIN_PHOTOGRAPHS = Preset(
